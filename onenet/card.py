@@ -1,0 +1,92 @@
+"""The card: what a trained model is. It travels inside the file of weights, so nothing else must be remembered."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from onenet.errors import DataError
+
+# Kept apart for colour-blind readers: Okabe and Ito's palette, then its darker half.
+_PALETTE = (
+    (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167),
+    (115, 80, 0), (43, 90, 116), (0, 79, 58), (120, 114, 33), (0, 57, 89), (107, 47, 0), (102, 60, 83),
+)  # fmt: skip
+
+
+def default_colours(count: int, background: int | None = 0) -> tuple[tuple[int, int, int], ...]:
+    """`count` colours (r, g, b) in 0..255: black for the background, distinct ones for the other classes."""
+    colours = (_PALETTE[index % len(_PALETTE)] for index in range(count))
+    return tuple((0, 0, 0) if index == background else next(colours) for index in range(count))
+
+
+def default_classes(count: int, background: int | None = 0) -> tuple[str, ...]:
+    """Names for `count` classes of which nothing is known: "background", "class 1", "class 2"."""
+    return tuple("background" if index == background else f"class {index}" for index in range(count))
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model is, apart from its weights.
+
+    Attributes:
+        architecture: a name of `onenet.list_models()`.
+        arguments: what `onenet.create_model` takes beside the name, `in_channels` and `num_classes` included.
+        classes: one name per output channel.
+        colours: one (r, g, b) in 0..255 per class, for masks and overlays.
+        background: index of the class that is "nothing", or None where there is no such class.
+        stride: images are padded inside the network to multiples of this.
+        size: (height, width) of the training samples.
+        scale: "size" where images are brought to `size` (shorter side) first, "native" where they are used as they are.
+        training: the data, the split and the recipe it was trained with (names and numbers, never paths).
+        scores: the figures of `onenet evaluate` on data that was not trained on.
+        version: the version of this package that wrote the card.
+    """
+
+    architecture: str
+    arguments: dict[str, Any]
+    classes: tuple[str, ...]
+    colours: tuple[tuple[int, int, int], ...]
+    background: int | None = 0
+    stride: int = 1
+    size: tuple[int, int] = (256, 256)
+    scale: str = "native"
+    training: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    version: str = ""
+
+    @property
+    def in_channels(self) -> int:
+        return int(self.arguments["in_channels"])
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    def replace(self, **changes: Any) -> "Card":
+        """The same card with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str, file: str) -> "Card":
+        """Read a card back; `file` is named in the error where the text is not a card."""
+        try:
+            values = json.loads(text)
+            known = {f.name for f in dataclasses.fields(Card)}
+            values = {key: value for key, value in values.items() if key in known}
+            card = Card(
+                **{
+                    **values,
+                    "classes": tuple(str(name) for name in values["classes"]),
+                    "colours": tuple((int(r), int(g), int(b)) for r, g, b in values["colours"]),
+                    "size": (int(values["size"][0]), int(values["size"][1])),
+                }
+            )
+            if card.in_channels < 1 or len(card.classes) != len(card.colours) or card.stride < 1:
+                raise ValueError("its numbers contradict each other")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{file}: its card cannot be read ({error}); was it written by onenet?") from error
+        return card

@@ -1,0 +1,123 @@
+"""A trained model as one `.safetensors` file: the weights, and the card in its metadata. Reading it runs no code."""
+
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+import onenet
+from onenet.card import Card
+from onenet.errors import ConfigError, DataError, describe_os_error
+from onenet.images import atomic_write
+from onenet.models.catalog import create_model, list_models
+from onenet.models.eager import card_of
+from onenet.models.network import Network
+
+
+def save(model: nn.Module, path: str | Path, card: Card | None = None) -> None:
+    """Write weights and card to `path` (.safetensors), completely or not at all.
+
+    Args:
+        card: what the model is; left out, the one that the model carries.
+
+    Raises:
+        ConfigError: the path ends otherwise, or neither the model nor the caller has a card.
+        OneNetError: the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ConfigError(f"{path}: weights are saved as .safetensors; change the ending")
+    card = (card or card_of(model)).replace(version=onenet.__version__)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with atomic_write(path) as file:
+        file.write(safetensors.torch.save(tensors, metadata={"card": card.to_json()}))
+
+
+def load(path: str | Path) -> Network:
+    """Read a model: on the CPU, in evaluation mode, with its card as `.card`.
+
+    Raises:
+        DataError: the file is missing, damaged, or not written by onenet.
+        ConfigError: the path names an exported file or an architecture, which have no torch weights.
+    """
+    file = _weights_file(path)
+    try:
+        with safe_open(file, framework="pt", device="cpu") as opened:
+            metadata = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (it is no dict)
+    except SafetensorError as error:
+        raise DataError(f"{file}: not a complete .safetensors file ({error}); copy or train it again") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({describe_os_error(error)})") from None
+    if "card" not in metadata:
+        raise DataError(f"{file}: holds weights but no card, so it was not saved by onenet; see `onenet convert`")
+    card = Card.from_json(metadata["card"], str(file))
+    try:
+        model = create_model(card.architecture, **card.arguments)
+    except (ConfigError, TypeError) as error:
+        raise DataError(f"{file}: its card cannot be used here: {error}") from None
+    load_weights(model, tensors, str(file))
+    model.card = card
+    return model.eval()
+
+
+def load_weights(model: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
+    """Put `tensors` into a model; every name and shape must fit.
+
+    Raises:
+        DataError: one does not; the message names the first one and `source`.
+    """
+    wanted = model.state_dict()
+    for name, tensor in wanted.items():
+        if name not in tensors:
+            raise DataError(f"{source}: lacks the weights {name}; it belongs to another architecture")
+        if tensors[name].shape != tensor.shape:
+            shapes = f"{tuple(tensors[name].shape)}, but the network wants {tuple(tensor.shape)}"
+            raise DataError(f"{source}: the weights {name} are {shapes}; it belongs to another architecture")
+    extra = next((name for name in tensors if name not in wanted), None)
+    if extra:
+        raise DataError(f"{source}: holds the weights {extra}, which the network has not; it belongs to another one")
+    model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()})
+
+
+def parameter_count(model: nn.Module) -> int:
+    """How many numbers are learnt."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def _weights_file(path: str | Path) -> Path:
+    file = Path(path)
+    if file.suffix == ".onnx":
+        raise ConfigError(f"{file}: an exported file has no torch module; use onenet.Segmenter for it")
+    if file.suffix in (".pth", ".pt", ".ckpt"):
+        raise ConfigError(f"{file}: load takes .safetensors; turn the authors' weights into it with `onenet convert`")
+    if file.is_dir() and (file / "model.safetensors").is_file():
+        return file / "model.safetensors"  # the folder of a run
+    if not file.is_file():
+        if str(path) in list_models():
+            raise ConfigError(f"{path} is an architecture without weights; train it, or use onenet.create_model")
+        raise DataError(f"{file}: no such file; give a .safetensors file or the folder of a run")
+    return file
+
+
+def read_torch_file(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a `.pth` file, read without running any code in it (`weights_only=True`).
+
+    Raises:
+        DataError: missing, damaged, or it holds something else than tensors by name.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({describe_os_error(error)})") from None
+    except Exception as error:  # torch raises many kinds for a foreign or hostile file
+        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        raise DataError(f"{path}: not a file of torch weights that can be read safely ({reason})") from None
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise DataError(f"{path}: holds no state dict (tensors by name), but {type(content).__name__}")
+    return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}

@@ -1,0 +1,81 @@
+"""`onenet bench`: what networks cost."""
+
+import json as json_
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="Measure what networks cost.", no_args_is_help=True, rich_markup_mode=None)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command("table2")
+def table2(json: Json = False) -> None:
+    """Table 2 of the paper, counted anew, beside what the paper prints (3x256x256, 4 classes)."""
+    from onenet.bench.complexity import table2 as count
+
+    rows = count()
+    print(json_.dumps(rows, indent=2) if json else table2_markdown(rows))
+
+
+def table2_markdown(rows: list[dict[str, Any]]) -> str:
+    """Rows of `onenet.bench.complexity.table2` as a Markdown table; "ours / paper" where the paper has a figure."""
+    head = (
+        "row",
+        "parameters, M",
+        "of these never run",
+        "MB (what runs)",
+        "GFLOPs as the paper",
+        "GFLOPs true",
+        "memory, MB",
+        "",
+    )
+    lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * 6 + "---|"]
+    for row in rows:
+        paper = row["paper"] or {}
+
+        def beside(value: float, key: str, paper: dict[str, float] = paper) -> str:
+            return f"{value:.2f} / {paper[key]:.2f}" if key in paper else f"{value:.2f}"
+
+        unused = ", ".join(f"{count:,} {name}" for name, count in row["unused"].items())
+        cells = (
+            row["row"],
+            beside(row["parameters_as_paper"] / 1e6, "parameters_m"),
+            unused,
+            beside(row["mb"], "mb"),
+            beside(row["gflops_as_paper"], "gflops"),
+            f"{row['gflops_true']:.2f}",
+            beside(row["memory_mb"], "memory_mb"),
+            row["remark"],
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", "ours / paper; FLOPs as the paper counts them: twice torchinfo's mult-adds"])
+
+
+@app.command("train")
+def train(
+    batch: Annotated[int, typer.Option(min=1, help="Images per step.")] = 8,
+    size: Annotated[int, typer.Option(min=16, help="Height and width; a multiple of 16.")] = 128,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed rounds, each of one step per form.")] = 7,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    json: Json = False,
+) -> None:
+    """Time a training step of onenet-ed-4 against the paper's formulation taken literally (flattened, strided Conv1d)."""
+    from onenet.bench.train_step import compare
+
+    if size % 16:
+        from onenet.errors import ConfigError
+
+        raise ConfigError(f"--size {size}: the literal form takes multiples of 16 only; use {size // 16 * 16 + 16}")
+    result = compare(batch, size, repeats, threads)
+    if json:
+        print(json_.dumps(result, indent=2))
+        return
+    print(
+        f"training step of onenet-ed-4, batch {batch}, 3x{size}x{size}, {result['threads']} threads, {repeats} rounds\n"
+    )
+    print("| form | precision | ms, median | min to max | times as fast |\n|---|---|---:|---:|---:|")
+    for row in result["rows"]:
+        spread = f"{row['min_ms']:.0f} to {row['max_ms']:.0f}"
+        print(f"| {row['form']} | {row['precision']} | {row['median_ms']:.0f} | {spread} | {row['speedup']:.2f} |")

@@ -1,0 +1,36 @@
+"""`onenet demo`: from nothing to masks on a screen, in minutes, on any machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the run; its earlier files are replaced.")] = Path("runs/demo"),
+    changes: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the recipe.")
+    ] = None,
+) -> None:
+    """Train on packaged microscope images, score on images that were not trained on, and show the masks."""
+    from onenet.cli.train import facts, train_with_progress
+    from onenet.config import load_config
+    from onenet.scoring import evaluate, write_report
+    from onenet.train.folder import RunFolder
+    from onenet.train.run import Run
+
+    config = load_config("demo", changes or [])
+    folder = RunFolder(out)
+    folder.clear()
+    run = Run(config, folder)
+    train_with_progress(run)
+    evaluation = evaluate(folder.model, config.data, "test")
+    page = write_report(evaluation, folder.path, folder.read_log(), facts(run))
+    for item in run.dataset.split("test"):
+        evaluation.segmenter(item.image).save(folder.path / "masks" / f"{item.name}.png", "mask", "overlay")
+    print(f"\n{evaluation.report.to_markdown()}\n")
+    print(f"look    {page}  (open it in a browser)")
+    print(f"masks   {folder.path / 'masks'}")
+    print("next    your own photos: put them into photos/images and their masks into photos/masks, then")
+    print("        onenet train --data folder:photos        trains on them")
+    print("        onenet predict RUN-FOLDER new-photo.jpg  draws masks with the result")

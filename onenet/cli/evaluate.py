@@ -1,0 +1,28 @@
+"""`onenet evaluate`: a model and images with masks in, scores out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A .safetensors file, or the folder of a run.")],
+    data: Annotated[str, typer.Option(help="FORMAT:PATH[,key=value...] or a recipe.")],
+    split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Folder for report.json and report.html.")] = None,
+) -> None:
+    """Score a model: IoU and Dice of every class, over the whole split at each image's own size.
+
+    For example: onenet evaluate runs/demo --data folder:my-photos --split all
+    """
+    from onenet import scoring
+    from onenet.config import parse_spec
+
+    evaluation = scoring.evaluate(model, parse_spec(data), split)
+    print(evaluation.report.to_json() if json else evaluation.report.to_markdown())
+    if report:
+        page = scoring.write_report(evaluation, report)
+        if not json:
+            print(f"\nreport  {page}")

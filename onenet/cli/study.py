@@ -1,0 +1,31 @@
+"""`onenet study`: train and score a grid of models and seeds."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def study(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME [KEY=VALUE]...", help="A study, see `onenet list studies`; then changes."),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder of its runs; left out, runs/NAME.")] = None,
+) -> None:
+    """Train and score every cell of a study; stopped and started again, it goes on with the cells that are missing.
+
+    For example: onenet study pet-small data.root=PATH-TO-OXFORD-PET
+    """
+    from onenet.cli.train import train_with_progress
+    from onenet.images import atomic_write
+    from onenet.study.grid import run_plan, to_markdown
+    from onenet.study.plan import load_plan
+
+    plan = load_plan(words[0])
+    folder = out or Path("runs") / plan.name
+    result = run_plan(plan, folder, words[1:], train_with_progress)
+    with atomic_write(folder / f"{plan.name}.json") as file:
+        file.write((json.dumps(result, indent=1) + "\n").encode())
+    print(f"\n{to_markdown(result)}\n\nresult  {folder / f'{plan.name}.json'}")

@@ -1,0 +1,228 @@
+"""What a run is told to do: typed and frozen, read from a TOML recipe and `key=value` overrides.
+
+recipes/default.toml holds every key with its default, once; a recipe holds what differs from it.
+"""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import tomli_w
+
+from onenet.errors import ConfigError, describe_os_error, did_you_mean
+
+FORMATS = ("folder", "pet-small", "pet-binary")
+SAMPLES = "samples:"  # data.root = "samples:nuclei" is the folder of that name inside the package
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images, and how they are brought to the network; the keys are explained in recipes/default.toml."""
+
+    format: str
+    root: str
+    size: tuple[int, int]
+    scale: str
+    val: float
+    test: float
+    split_seed: int
+    num_classes: int
+    in_channels: int
+    class_names: tuple[str, ...]
+    background: int
+    ignore_index: int
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How training samples are varied."""
+
+    scale: tuple[float, float]
+    ratio: tuple[float, float]
+    flip: bool
+    vertical_flip: bool
+    colour: float
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimiser, losses, and the machine it runs on."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    warmup: float
+    cross_entropy: float
+    dice: float
+    background_weight: float
+    ema: float
+    validate_every: int
+    seed: int
+    workers: int
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run. `model` goes to `onenet.create_model` as it is."""
+
+    data: DataConfig
+    model: dict[str, Any]
+    augment: AugmentConfig
+    train: TrainConfig
+    name: str = "default"
+
+    def to_toml(self) -> str:
+        """All keys with their values, as a recipe that gives this very run again."""
+        values = dataclasses.asdict(self)
+        values["data"]["size"] = list(self.data.size)
+        return tomli_w.dumps({key: values[key] for key in ("data", "model", "augment", "train")})
+
+
+_SECTIONS = {"data": DataConfig, "augment": AugmentConfig, "train": TrainConfig}
+_CHOICES = {
+    "data.format": FORMATS,
+    "data.scale": ("size", "native"),
+    "train.device": ("auto", "cpu", "cuda", "mps"),
+    "train.precision": ("auto", "32-true", "bf16-mixed", "16-mixed"),
+}
+_RANGES = {  # inclusive
+    "data.val": (0, 0.9), "data.test": (0, 0.9), "data.num_classes": (0, 254), "data.in_channels": (0, 4096),
+    "data.background": (-1, 253), "data.ignore_index": (0, 255),
+    "augment.scale": (0.05, 20), "augment.ratio": (0.1, 10), "augment.colour": (0, 1),
+    "train.epochs": (1, 10**6), "train.batch": (1, 10**5), "train.learning_rate": (0, 100), "train.weight_decay": (0, 10),
+    "train.warmup": (0, 1), "train.cross_entropy": (0, 1e6), "train.dice": (0, 1e6), "train.background_weight": (0, 1e6),
+    "train.ema": (0, 0.99999), "train.validate_every": (1, 10**6), "train.seed": (0, 2**32), "train.workers": (0, 256),
+}  # fmt: skip
+
+
+def recipe_names() -> list[str]:
+    """The recipes that are shipped."""
+    return sorted(file.name[:-5] for file in resources.files("onenet.recipes").iterdir() if file.name.endswith(".toml"))
+
+
+def load_config(recipe: str = "default", overrides: Sequence[str] = ()) -> Config:
+    """Read a recipe, a shipped name or a path to a `.toml` file, and lay `key=value` overrides over it.
+
+    Raises:
+        ConfigError: unknown recipe, key or choice (the nearest one is suggested), a value of the wrong type or range.
+    """
+    tables = [_read_toml("default"), _read_toml(recipe), _parse_overrides(overrides)]
+    merged: dict[str, dict[str, Any]] = {section: {} for section in ("data", "model", "augment", "train")}
+    for table, source in zip(tables, ("default", recipe, "the command line"), strict=True):
+        for section, values in table.items():
+            if section not in merged:
+                raise ConfigError(f"{source}: unknown table [{section}]: {did_you_mean(section, merged)}")
+            if not isinstance(values, Mapping):
+                raise ConfigError(f"{source}: {section} must be a table, for example [{section}]")
+            merged[section].update(values)
+    sections = {key: _typed(cls, key, merged[key]) for key, cls in _SECTIONS.items()}
+    if not isinstance(merged["model"].get("name"), str):
+        raise ConfigError("model.name: expected the name of a network, see `onenet list models`")
+    return Config(model=merged["model"], name=Path(recipe).stem, **sections)
+
+
+def parse_spec(spec: str) -> DataConfig:
+    """The data that a SPEC names: `FORMAT:PATH[,key=value...]`, a recipe's name, or a `.toml` file.
+
+    Raises:
+        ConfigError: neither of these, or an unknown format or key.
+    """
+    if spec in recipe_names() or spec.endswith(".toml"):
+        return load_config(spec).data
+    head, *rest = spec.split(",")
+    format_, separator, path = head.partition(":")
+    if not separator or not path:
+        known = [f"{name}:PATH" for name in FORMATS]
+        raise ConfigError(f"data {spec!r} is neither FORMAT:PATH nor a recipe: choose from {', '.join(known)}")
+    for part in rest:
+        if "=" not in part:
+            raise ConfigError(f"data {spec!r}: {part!r} is not key=value")
+    overrides = [f"data.format={format_}", *(f"data.{part}" for part in rest)]
+    return dataclasses.replace(load_config("default", overrides).data, root=path)
+
+
+def _read_toml(recipe: str) -> dict[str, Any]:
+    if recipe in recipe_names():
+        return tomllib.loads(resources.files("onenet.recipes").joinpath(f"{recipe}.toml").read_text(encoding="utf-8"))
+    path = Path(recipe)
+    if not recipe.endswith(".toml"):
+        raise ConfigError(
+            f"unknown recipe {recipe!r}: {did_you_mean(recipe, recipe_names())} (or a path to a .toml file)"
+        )
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({describe_os_error(error)})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file ({error})") from None
+
+
+def _parse_overrides(overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
+    tables: dict[str, dict[str, Any]] = {}
+    for item in overrides:
+        key, separator, text = item.partition("=")
+        section, dot, name = key.strip().partition(".")
+        if not separator or not dot or not name:
+            raise ConfigError(f"{item!r} is not key=value with a key such as train.epochs or data.root")
+        tables.setdefault(section, {})[name] = _parse_value(text.strip())
+    return tables
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # a bare word or path is a string
+
+
+def _typed(cls: type, section: str, values: Mapping[str, Any]) -> Any:
+    kinds = get_type_hints(cls)
+    for key in values:
+        if key not in kinds:
+            raise ConfigError(f"unknown key {section}.{key}: {_nearest_key(section, key, kinds)}")
+    return cls(**{key: _convert(f"{section}.{key}", values[key], kind) for key, kind in kinds.items()})
+
+
+def _nearest_key(section: str, key: str, kinds: Mapping[str, Any]) -> str:
+    for other, cls in _SECTIONS.items():
+        if key in get_type_hints(cls):
+            return f"did you mean {other}.{key}?"
+    return did_you_mean(f"{section}.{key}", [f"{section}.{name}" for name in kinds])
+
+
+def _convert(key: str, value: Any, kind: Any) -> Any:
+    if get_origin(kind) is tuple:
+        return _convert_tuple(key, value, kind)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{key}={value!r}: expected {kind.__name__}, not {type(value).__name__}")
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise ConfigError(f"{key}={value!r}: {did_you_mean(value, _CHOICES[key])}")
+    low, high = _RANGES.get(key, (None, None))
+    if low is not None and not low <= value <= high:
+        raise ConfigError(f"{key}={value!r}: must lie between {low} and {high}")
+    return value
+
+
+def _convert_tuple(key: str, value: Any, kind: Any) -> tuple[Any, ...]:
+    inner = get_args(kind)
+    if key == "data.size" and isinstance(value, int) and not isinstance(value, bool):
+        value = [value, value]
+    if not isinstance(value, list):
+        raise ConfigError(f"{key}={value!r}: expected a list, for example [256, 256]")
+    if inner[-1] is not Ellipsis and len(value) != len(inner):
+        raise ConfigError(f"{key}={value!r}: expected {len(inner)} values")
+    converted = tuple(_convert(key, item, inner[0]) for item in value)
+    if key == "data.size" and min(converted) < 1:
+        raise ConfigError(f"{key}={value!r}: height and width must be at least 1")
+    if key in ("augment.scale", "augment.ratio") and converted[0] > converted[1]:
+        raise ConfigError(f"{key}={value!r}: the first value must be the smaller one")
+    return converted

@@ -1,0 +1,162 @@
+"""From a photo to its mask: image -> logits -> mask -> overlay, whatever runs the network.
+
+The card says how the network wants its images; the mask comes back at the photo's own size.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from onenet import images
+from onenet.card import Card
+from onenet.errors import ConfigError, ShapeError, did_you_mean
+
+Source = str | Path | bytes | Image.Image | NDArray
+KINDS = ("mask", "overlay", "cutout", "probability")
+
+_STRIP = 256  # rows that are brought to full size at a time
+
+
+class Runner(Protocol):
+    """Whatever computes a network: images (b, c, h, w) float32 in [0, 1] in, logits (b, k, h, w) float32 out."""
+
+    def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute the logits of a batch; any height and width."""
+        ...
+
+
+class Result:
+    """What a network says of one image.
+
+    Attributes:
+        image: the photo as (h, w, c) uint8, upright.
+        card: the model's card; `card.classes` names the indices of the mask.
+    """
+
+    def __init__(self, image: NDArray[np.uint8], logits: NDArray[np.float32], card: Card) -> None:
+        self.image, self.card = image, card
+        self._logits = logits  # k h' w', at the size the network worked at
+
+    def logits(self, rows: slice | None = None) -> NDArray[np.float32]:
+        """Logits (k, h, w) at the image's own size, or of some of its rows."""
+        height, width = self.image.shape[:2]
+        first, last, _ = (rows or slice(None)).indices(height)
+        if self._logits.shape[1:] == (height, width):
+            return self._logits[:, first:last]
+        inner_h, inner_w = self._logits.shape[1:]
+        box = (0.0, first * inner_h / height, float(inner_w), last * inner_h / height)
+        planes = [images.resize(plane, (last - first, width), "bilinear", box) for plane in self._logits]
+        return np.stack(planes)
+
+    @cached_property
+    def mask(self) -> NDArray[np.uint8]:
+        """Class indices (h, w) uint8."""
+        height = self.image.shape[0]
+        starts = range(0, height, _STRIP)
+        strips = [self.logits(slice(a, min(a + _STRIP, height))).argmax(0).astype(np.uint8) for a in starts]
+        return np.concatenate(strips)
+
+    @property
+    def probability(self) -> NDArray[np.float32]:
+        """Softmax over the classes, (k, h, w) float32 in [0, 1]."""
+        return softmax(self.logits())
+
+    def overlay(self, opacity: float = 0.45) -> Image.Image:
+        """The photo with each class tinted in its colour and outlined."""
+        return Image.fromarray(images.overlay(self.image, self.mask, self.card.colours, self.card.background, opacity))
+
+    def cutout(self) -> Image.Image:
+        """The photo with a transparent background (RGBA)."""
+        return Image.fromarray(images.cutout(self.image, self.mask, self.card.background))
+
+    def save(self, path: str | Path, *kinds: str) -> list[Path]:
+        """Write the mask as `path`, the other `kinds` beside it, and return what was written.
+
+        The mask is a palette PNG: its values are the class indices. STEM.overlay.png, STEM.cutout.png and
+        STEM.probability.npz (array "probability", half precision) stand beside STEM.png.
+
+        Raises:
+            ConfigError: a kind that does not exist.
+            OneNetError: the file cannot be written.
+        """
+        path = Path(path)
+        path = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
+        written = []
+        for kind in kinds or ("mask",):
+            if kind not in KINDS:
+                raise ConfigError(f"cannot save {kind!r}: {did_you_mean(kind, KINDS)}")
+            target = {"mask": path, "probability": path.with_suffix(".probability.npz")}.get(
+                kind, path.with_suffix(f".{kind}.png")
+            )
+            self._write(kind, target)
+            written.append(target)
+        return written
+
+    def _write(self, kind: str, target: Path) -> None:
+        if kind == "probability":
+            with images.atomic_write(target) as file:
+                np.savez_compressed(file, probability=self.probability.astype(np.float16))
+        elif kind == "mask":
+            images.write_image(target, images.mask_image(self.mask, self.card.colours))
+        else:
+            images.write_image(target, self.overlay() if kind == "overlay" else self.cutout())
+
+
+class Segmenter:
+    """Draws masks with a trained model: called with an image, it returns a `Result`.
+
+    The image can be a path, the bytes of a file, a PIL image, or an array (h, w), (h, w, c), uint8 or float in [0, 1].
+    """
+
+    def __init__(self, runner: Runner, card: Card) -> None:
+        self.runner, self.card = runner, card
+
+    def __call__(self, source: Source) -> Result:
+        """Segment one image.
+
+        Raises:
+            DataError: the file is missing, damaged or not an image.
+            ShapeError: the array has the wrong axes, channels or values.
+        """
+        image = self._pixels(source)
+        size = image.shape[:2]
+        if self.card.scale == "size":
+            size = images.scaled_size(size, self.card.size)
+        scaled = images.resize(image, size, "bilinear")  # h w c
+        batch = np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])  # 1 c h w
+        batch = batch.astype(np.float32) / np.float32(255) if batch.dtype == np.uint8 else batch
+        logits = self.runner.run(batch)[0]
+        shown = image if image.dtype == np.uint8 else (image * 255).round().astype(np.uint8)
+        return Result(shown, logits, self.card)
+
+    def _pixels(self, source: Source) -> NDArray:
+        if isinstance(source, (str, Path, bytes)):
+            return images.read_image(source, self.card.in_channels)
+        if isinstance(source, Image.Image):
+            return images.to_channels(source, self.card.in_channels, "the image")
+        return check_pixels(np.asarray(source), self.card.in_channels)
+
+
+def check_pixels(array: NDArray, channels: int) -> NDArray:
+    """An array as (h, w, c), uint8 or float32 in [0, 1]."""
+    array = array[..., None] if array.ndim == 2 else array
+    if array.ndim != 3 or array.shape[2] != channels or 0 in array.shape:
+        raise ShapeError(f"the model takes images (h, w, {channels}), not an array of shape {array.shape}")
+    if array.dtype == np.uint8:
+        return array
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ShapeError(f"the model takes uint8 images or floats in [0, 1], not {array.dtype}")
+    low, high = float(array.min()), float(array.max())
+    if not (low >= 0 and high <= 1):
+        raise ShapeError(f"a float image must lie in [0, 1], but this one holds {low:.4g} to {high:.4g}")
+    return array.astype(np.float32)
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Softmax over the first axis."""
+    shifted = np.exp(logits - logits.max(axis=0))
+    return shifted / shifted.sum(axis=0)

@@ -1,0 +1,38 @@
+"""The errors a caller can meet. Each message is one line: what, which value, where, what to do next."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class OneNetError(Exception):
+    """Anything that a caller can put right; the command line prints it as one line and exits with 2."""
+
+
+class ConfigError(OneNetError, ValueError):
+    """A name, key or value of a recipe, a constructor or a command line is wrong."""
+
+
+class DataError(OneNetError, ValueError):
+    """A file of images, masks or weights is missing, unreadable or does not fit the rest."""
+
+
+class ShapeError(OneNetError, ValueError):
+    """An array has the wrong number of axes, channels or classes."""
+
+
+class TrainError(OneNetError, RuntimeError):
+    """Training cannot go on: the loss is not a number, or the disk is full."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of an error message for an unknown `word`: the nearest known ones, else all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"choose from {', '.join(known)}" if known else "there is none"
+
+
+def describe_os_error(error: OSError) -> str:
+    """The operating system's reason in its own words: "No space left on device", "Permission denied"."""
+    return error.strerror or str(error)

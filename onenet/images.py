@@ -1,0 +1,221 @@
+"""Two-dimensional images: read, resize, pad, colourise, overlay and write them (NumPy and Pillow only).
+
+An image is (h, w, c) uint8; a mask is (h, w) uint8 of class indices.
+"""
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from onenet.errors import DataError, OneNetError, describe_os_error
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
+RESAMPLE = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR}
+
+Array = NDArray[np.uint8]
+Box = tuple[float, float, float, float]
+
+
+def open_image(source: str | Path | bytes) -> Image.Image:
+    """Decode a file (or its bytes) completely, so that a damaged one fails here, with its name."""
+    name = "the image given as bytes" if isinstance(source, bytes) else str(source)
+    try:
+        if isinstance(source, bytes):
+            image: Image.Image = Image.open(io.BytesIO(source))
+        else:
+            if os.path.getsize(source) == 0:
+                raise DataError(f"{name}: the file is empty; replace or remove it")
+            image = Image.open(source)
+        image.load()
+    except UnidentifiedImageError:
+        raise DataError(f"{name}: not an image that can be read; replace or remove it") from None
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name}: {error}") from None
+    except FileNotFoundError:
+        raise DataError(f"{name}: no such file") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
+        raise DataError(f"{name}: the image is damaged or unreadable ({reason}); replace or remove it") from None
+    return image
+
+
+def to_channels(image: Image.Image, channels: int, name: str) -> Array:
+    """Pixels (h, w, c) uint8 with 1 (grey) or 3 (RGB) channels; the EXIF orientation is applied, alpha dropped."""
+    if channels not in (1, 3):
+        raise DataError(f"{name}: has {len(image.getbands())} channels, but the model takes {channels}")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":  # 16 bits deep: Pillow's own conversion would clip
+        deep = np.asarray(image, dtype=np.float64)
+        top = deep.max(initial=0)
+        image = Image.fromarray((deep / (257 if top > 255 else 1)).clip(0, 255).astype(np.uint8))
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def read_image(source: str | Path | bytes, channels: int) -> Array:
+    """Read an image upright as (h, w, c) uint8.
+
+    Raises:
+        DataError: the file is missing, empty, truncated or not an image, or has no form with `channels` channels.
+    """
+    name = "the image given as bytes" if isinstance(source, bytes) else str(source)
+    return to_channels(open_image(source), channels, name)
+
+
+def read_mask(path: str | Path) -> NDArray[np.integer]:
+    """Read a mask's raw values as (h, w) integers; of a palette image these are the indices, not the colours.
+
+    Raises:
+        DataError: unreadable, or a colour image, whose values are not labels.
+    """
+    image = open_image(path)
+    if image.mode not in ("1", "L", "P", "I", "I;16", "I;16B", "I;16L"):
+        raise DataError(
+            f"{path}: a mask holds one label per pixel, but this is a {image.mode} image; save it as L or P"
+        )
+    return np.asarray(image).astype(np.int64 if image.mode.startswith("I") else np.uint8)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) upright, from the file's header alone."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) >= 5
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: not an image that can be read ({error}); replace or remove it") from None
+    return (width, height) if turned else (height, width)
+
+
+def resize(image: NDArray, size: tuple[int, int], method: str = "bilinear", box: Box | None = None) -> NDArray:
+    """Resize (h, w) or (h, w, c) to `size` = (height, width); bilinear with antialiasing, or nearest for labels.
+
+    `box` = (left, top, right, bottom) in pixels of the input takes a part of it, fractions allowed.
+    """
+    if image.shape[:2] == size and box is None:
+        return image
+    if image.ndim == 3 and image.shape[2] not in (3, 4):
+        planes = [resize(image[..., c], size, method, box) for c in range(image.shape[2])]
+        return np.stack(planes, axis=-1)
+    resized = Image.fromarray(image).resize((size[1], size[0]), RESAMPLE[method], box=box)
+    return np.asarray(resized)
+
+
+def scaled_size(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """The size at which an image of `size` just covers `target`, its proportions kept."""
+    factor = max(target[0] / size[0], target[1] / size[1])
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def reflected(length: int, padded: int) -> NDArray[np.int64]:
+    """Which of `length` pixels stands at each of `padded` places: the line itself, then mirrored back and forth.
+
+    This is the one padding rule of networks and tiles: reflection without repeating the edge, repeated where the
+    line is shorter than the pad (what `numpy.pad(mode="reflect")` does on one side).
+    """
+    if length == 1:
+        return np.zeros(padded, dtype=np.int64)
+    place = np.arange(padded) % (2 * length - 2)
+    return np.where(place < length, place, 2 * length - 2 - place)
+
+
+def padded_to(length: int, stride: int) -> int:
+    """The next multiple of `stride`."""
+    return -(-length // stride) * stride
+
+
+def colourise(mask: Array, colours: Sequence[tuple[int, int, int]]) -> Array:
+    """Class indices (h, w) as their colours (h, w, 3)."""
+    table = np.zeros((256, 3), dtype=np.uint8)
+    table[: len(colours)] = np.asarray(colours, dtype=np.uint8).reshape(-1, 3)
+    return table[mask]
+
+
+def outline(mask: NDArray) -> NDArray[np.bool_]:
+    """Where a pixel's label differs from the next one's below or to the right, two pixels wide."""
+    edge = np.zeros(mask.shape, dtype=bool)
+    down, right = mask[1:] != mask[:-1], mask[:, 1:] != mask[:, :-1]
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge[:, 1:] |= right
+    edge[:, :-1] |= right
+    return edge
+
+
+def overlay(
+    image: Array, mask: Array, colours: Sequence[tuple[int, int, int]], background: int | None, opacity: float = 0.45
+) -> Array:
+    """The image (h, w, 3) with each class tinted in its colour and outlined; the background stays as it is."""
+    image = np.broadcast_to(image, (*image.shape[:2], 3)) if image.shape[2] == 1 else image[..., :3]
+    tint = colourise(mask, colours)
+    shown = np.ones(mask.shape, dtype=bool) if background is None else mask != background
+    mixed = image.astype(np.float32)
+    mixed[shown] += opacity * (tint[shown].astype(np.float32) - mixed[shown])
+    edge = outline(mask)
+    line = np.where((mask == background)[..., None], 255, tint) if background is not None else tint
+    mixed[edge] = line[edge]
+    return mixed.round().astype(np.uint8)
+
+
+def cutout(image: Array, mask: Array, background: int | None) -> Array:
+    """The image as (h, w, 4) RGBA whose background is transparent."""
+    colour = np.broadcast_to(image, (*image.shape[:2], 3)) if image.shape[2] == 1 else image[..., :3]
+    alpha = np.full(mask.shape, 255) if background is None else np.where(mask == background, 0, 255)
+    return np.dstack([colour, alpha.astype(np.uint8)])
+
+
+def mask_image(mask: Array, colours: Sequence[tuple[int, int, int]]) -> Image.Image:
+    """A palette image: its values are the class indices, and every viewer shows them in the class colours."""
+    image = Image.fromarray(mask, mode="P")
+    image.putpalette(np.asarray(colours, dtype=np.uint8).reshape(-1).tolist())
+    return image
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open a file that appears under `path` only when it is complete: a full disk or a kill leaves the old one.
+
+    Raises:
+        OneNetError: the folder cannot be written to.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OneNetError(
+            f"{path}: cannot be written ({describe_os_error(error)}); free space or choose --out"
+        ) from error
+    finally:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_image(path: str | Path, image: Array | Image.Image) -> None:
+    """Write a PNG (or what the suffix says) completely or not at all."""
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image.squeeze())
+    with atomic_write(path) as file:
+        picture.save(file, format=Image.registered_extensions().get(Path(path).suffix.lower(), "PNG"))

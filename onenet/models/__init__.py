@@ -1,0 +1,1 @@
+"""Networks, made of layers: an encoder, a decoder and a head, named in catalog.py."""

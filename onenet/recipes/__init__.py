@@ -1,0 +1,1 @@
+"""Recipes that are shipped: TOML files, each laid over default.toml."""

@@ -1,0 +1,1 @@
+"""Grids over models and seeds: every figure of docs/results.md comes from one of them."""

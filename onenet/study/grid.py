@@ -1,0 +1,99 @@
+"""Run a plan cell by cell. A cell that is done is kept, so a study can be stopped and continued at any time."""
+
+import json
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from onenet.bench.complexity import measure
+from onenet.checkpoint import parameter_count
+from onenet.config import Config, load_config
+from onenet.images import atomic_write
+from onenet.models.catalog import create_model
+from onenet.scoring import evaluate
+from onenet.study.plan import Plan
+from onenet.train.folder import RunFolder, environment
+from onenet.train.run import Run
+
+FIGURES = ("mean_iou", "foreground_iou", "mean_dice", "pixel_accuracy", "cross_entropy")
+
+
+def run_plan(plan: Plan, out: Path, overrides: Sequence[str], on_cell: Callable[[Run], None]) -> dict[str, Any]:
+    """Train and score every cell that is not done yet, and return the study's result, ready for JSON.
+
+    Args:
+        out: holds one run folder per cell; a cell with a `cell.json` is done.
+        overrides: laid over the plan's own, for example where the data is.
+        on_cell: trains a run that is ready, for example under a progress bar.
+    """
+    cells = []
+    for model, seed in _cells(plan):
+        folder = RunFolder(out / f"{model}-seed{seed}")
+        done = folder.path / "cell.json"
+        config = load_config(plan.recipe, [*plan.overrides, *overrides, f"model.name={model}", f"train.seed={seed}"])
+        if not done.is_file():
+            _run_cell(config, folder, plan, on_cell)
+        cells.append(json.loads(done.read_text(encoding="utf-8")))
+    return {
+        "study": plan.name,
+        "recipe": plan.recipe,
+        "split": plan.split,
+        "environment": environment(),
+        "cells": cells,
+    }
+
+
+def _cells(plan: Plan) -> Iterator[tuple[str, int]]:
+    return ((model, seed) for seed in plan.seeds for model in plan.models)
+
+
+def _run_cell(config: Config, folder: RunFolder, plan: Plan, on_cell: Callable[[Run], None]) -> None:
+    run = Run(config, folder, resume=(folder.path / "last.ckpt").is_file())
+    on_cell(run)
+    report = evaluate(folder.model, config.data, plan.split).report
+    sizes = {key: value for key, value in config.model.items() if key != "name"}
+    classes = report.num_classes if hasattr(report, "num_classes") else len(report.classes)
+    cost = measure(lambda: create_model(config.model["name"], num_classes=classes, **sizes), config.data.size)
+    cell = {
+        "model": config.model["name"],
+        "sizes": sizes,
+        "seed": config.train.seed,
+        "epochs": config.train.epochs,
+        "size": list(config.data.size),
+        "parameters": parameter_count(run.network),
+        "gmacs": round(cost.flops / 2e9, 4),
+        "train_minutes": round(sum(row["seconds"] for row in run.rows) / 60, 2),
+        "precision": run.fabric._precision.precision,
+        "report": report.to_dict() | {"per_image": None},
+    }
+    with atomic_write(folder.path / "cell.json") as file:
+        file.write(json.dumps(cell, indent=1).encode())
+
+
+def to_markdown(result: dict[str, Any]) -> str:
+    """A row per model: mean and spread (standard deviation) over the seeds."""
+    cells: list[dict[str, Any]] = result["cells"]
+    classes = [row["name"] for row in cells[0]["report"]["classes"]]
+    head = ["model", "width", "parameters, M", "GMAC", "seeds", "mean IoU", *(f"IoU {name}" for name in classes),
+            "mean Dice", "pixel accuracy", "cross-entropy", "minutes"]  # fmt: skip
+    lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
+    for model in dict.fromkeys(cell["model"] for cell in cells):
+        same = [cell for cell in cells if cell["model"] == model]
+        reports = [cell["report"] for cell in same]
+        first = same[0]
+        row = [model, str(first["sizes"].get("width", "")), f"{first['parameters'] / 1e6:.2f}", f"{first['gmacs']:.2f}",
+               str(len(same)), f"**{_spread([r['mean_iou'] for r in reports])}**"]  # fmt: skip
+        row += [_spread([r["classes"][i]["iou"] for r in reports]) for i in range(len(classes))]
+        row += [_spread([r[key] for r in reports]) for key in ("mean_dice", "pixel_accuracy", "cross_entropy")]
+        row.append(f"{statistics.mean(cell['train_minutes'] for cell in same):.1f}")
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def _spread(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return "-"
+    spread = f" ± {statistics.stdev(known):.3f}" if len(known) > 1 else ""
+    return f"{statistics.mean(known):.3f}{spread}"

@@ -1,0 +1,132 @@
+"""The folder of a run: it tells its story alone.
+
+config.toml        every key of the run; `onenet train config.toml` repeats it
+environment.json   versions and machine
+log.csv            a line per epoch
+model.safetensors  the best weights with their card
+last.ckpt          all that is needed to go on after an interruption
+report.json/.html  the scores of the best weights, and pictures
+"""
+
+import csv
+import io
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import onenet
+from onenet.config import Config, load_config
+from onenet.errors import ConfigError, DataError
+from onenet.images import atomic_write
+
+FILES = ("config.toml", "environment.json", "log.csv", "model.safetensors", "last.ckpt", "report.json", "report.html")
+COLUMNS = ("epoch", "train_loss", "learning_rate", "val_mean_iou", "val_foreground_iou", "val_cross_entropy", "seconds")
+
+
+class RunFolder:
+    """Reads and writes the files of one run; each is complete or not there."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.safetensors"
+
+    def begin(self, config: Config) -> None:
+        """Write what is known before the first step.
+
+        Raises:
+            ConfigError: the folder holds a run already.
+            OneNetError: it cannot be written.
+        """
+        present = next((name for name in FILES if (self.path / name).exists()), None)
+        if present:
+            raise ConfigError(
+                f"{self.path}: holds a run already ({present}); choose another --out, or continue it with --resume"
+            )
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f"{self.path}: is a file, not a folder; choose another --out")
+        self._write_text("config.toml", config.to_toml())
+        self._write_text("environment.json", json.dumps(environment(), indent=2))
+
+    def clear(self) -> None:
+        """Remove the files of an earlier run, nothing else."""
+        for name in FILES:
+            (self.path / name).unlink(missing_ok=True)
+
+    def config(self) -> Config:
+        """What the run was told to do."""
+        path = self.path / "config.toml"
+        if not path.is_file():
+            raise ConfigError(f"{self.path}: holds no run to resume (it has no config.toml)")
+        return load_config(str(path))
+
+    def write_log(self, rows: Sequence[dict[str, float]]) -> None:
+        """Write all epochs' lines."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS)
+        writer.writeheader()
+        writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in rows)
+        self._write_text("log.csv", text.getvalue())
+
+    def read_log(self) -> list[dict[str, float]]:
+        """The epochs' lines, or none where nothing was logged."""
+        path = self.path / "log.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+    def write_state(self, state: dict[str, Any]) -> None:
+        """Write last.ckpt."""
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        with atomic_write(self.path / "last.ckpt") as file:
+            file.write(buffer.getbuffer())
+
+    def read_state(self) -> dict[str, Any]:
+        """Read last.ckpt; running no code in it.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        path = self.path / "last.ckpt"
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            raise DataError(f"{path}: no such file; the run was stopped before its first epoch ended") from None
+        except Exception as error:  # torch raises many kinds for a damaged file
+            raise DataError(f"{path}: cannot be read ({str(error).splitlines()[0][:100]})") from None
+
+    def _write_text(self, name: str, text: str) -> None:
+        with atomic_write(self.path / name) as file:
+            file.write(text.encode())
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, without anything personal."""
+    return {
+        "onenet": onenet.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "command": ["onenet", *sys.argv[1:]] if Path(sys.argv[0]).stem == "onenet" else None,
+    }
+
+
+def next_folder(recipe: str) -> Path:
+    """runs/RECIPE-1, or the next number that is free."""
+    number = 1
+    while (Path("runs") / f"{recipe}-{number}").exists():
+        number += 1
+    return Path("runs") / f"{recipe}-{number}"
