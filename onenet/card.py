@@ -1,5 +1,6 @@
 """The card: what a trained model is. It travels inside the file of weights, so nothing else must be remembered."""
 
+import colorsys
 import dataclasses
 import json
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ _PALETTE = (
 
 def default_colours(count: int, background: int | None = 0) -> tuple[tuple[int, int, int], ...]:
     """`count` colours (r, g, b) in 0..255: black for the background, distinct ones for the other classes."""
-    colours = (_PALETTE[index % len(_PALETTE)] for index in range(count))
+    hues = (colorsys.hsv_to_rgb(n * 0.618034 % 1, 0.9 - n % 3 * 0.25, 0.95 - n % 2 * 0.3) for n in range(count))
+    more = tuple((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in hues)
+    colours = iter(_PALETTE + more)
     return tuple((0, 0, 0) if index == background else next(colours) for index in range(count))
 
 

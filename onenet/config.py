@@ -96,9 +96,10 @@ _RANGES = {  # inclusive
     "data.val": (0, 0.9), "data.test": (0, 0.9), "data.num_classes": (0, 254), "data.in_channels": (0, 4096),
     "data.background": (-1, 253), "data.ignore_index": (0, 255),
     "augment.scale": (0.05, 20), "augment.ratio": (0.1, 10), "augment.colour": (0, 1),
-    "train.epochs": (1, 10**6), "train.batch": (1, 10**5), "train.learning_rate": (0, 100), "train.weight_decay": (0, 10),
-    "train.warmup": (0, 1), "train.cross_entropy": (0, 1e6), "train.dice": (0, 1e6), "train.background_weight": (0, 1e6),
-    "train.ema": (0, 0.99999), "train.validate_every": (1, 10**6), "train.seed": (0, 2**32), "train.workers": (0, 256),
+    "train.epochs": (1, 10**6), "train.batch": (1, 10**5), "train.learning_rate": (0, 100),
+    "train.weight_decay": (0, 10), "train.warmup": (0, 1), "train.ema": (0, 0.99999),
+    "train.cross_entropy": (0, 1e6), "train.dice": (0, 1e6), "train.background_weight": (0, 1e6),
+    "train.validate_every": (1, 10**6), "train.seed": (0, 2**32), "train.workers": (0, 256),
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ class Evaluation:
     dataset: Dataset
 
     def strips(self, count: int = 8) -> list[Strip]:
-        """The best and the worst images with truth and prediction, from best to worst; those without a score left out."""
+        """The best and the worst images with truth and prediction, from best to worst."""
         ranked = sorted((row for row in self.report.per_image if row[1] == row[1]), key=lambda row: -row[1])
         half = count // 2
         chosen = ranked if len(ranked) <= count else ranked[:half] + ranked[-(count - half) :]

@@ -6,7 +6,7 @@ computes; FLOPs are twice that. "Memory" is the outputs of these modules, 4 byte
 pass. The true figure beside it is 2 x multiply-adds of the convolutions (torch's FlopCounterMode).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from onenet.models.backbones import ResNetEncoder
 from onenet.models.catalog import create_model
 from onenet.models.network import Network
 
@@ -78,9 +79,9 @@ def _unused(model: Network) -> dict[str, int]:
     per_channel = head.weight[:, 0].numel()
     card = model.card
     assert card is not None
-    if "layers" in card.arguments:  # the ResNets: one level more
-        channels: Sequence[int] = model.encoder.channels[:-1]  # type: ignore[assignment,union-attr]
-        classifier = 1000 * (model.encoder.channels[-1] + 1)  # type: ignore[index,operator,union-attr]
+    if isinstance(model.encoder, ResNetEncoder):  # one level more
+        channels = model.encoder.channels[:-1]
+        classifier = 1000 * (model.encoder.channels[-1] + 1)
     else:
         width, depth, one_d = card.arguments["width"], card.arguments["depth"], card.arguments.get("replaced") == "ed"
         channels = [width * 2 ** (i if one_d else i - 1) for i in range(2, depth + 1)]

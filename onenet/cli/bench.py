@@ -61,7 +61,7 @@ def train(
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     json: Json = False,
 ) -> None:
-    """Time a training step of onenet-ed-4 against the paper's formulation taken literally (flattened, strided Conv1d)."""
+    """Time a training step of onenet-ed-4 against the paper's formulation word for word (flattened, strided Conv1d)."""
     from onenet.bench.train_step import compare
 
     if size % 16:
@@ -69,13 +69,16 @@ def train(
 
         raise ConfigError(f"--size {size}: the literal form takes multiples of 16 only; use {size // 16 * 16 + 16}")
     result = compare(batch, size, repeats, threads)
-    if json:
-        print(json_.dumps(result, indent=2))
-        return
-    print(
-        f"training step of onenet-ed-4, batch {batch}, 3x{size}x{size}, {result['threads']} threads, {repeats} rounds\n"
-    )
-    print("| form | precision | ms, median | min to max | times as fast |\n|---|---|---:|---:|---:|")
+    print(json_.dumps(result, indent=2) if json else train_markdown(result))
+
+
+def train_markdown(result: dict[str, Any]) -> str:
+    """What `onenet.bench.train_step.compare` found, as a Markdown table."""
+    lines = ["| form | precision | ms, median | min to max | times as fast |", "|---|---|---:|---:|---:|"]
     for row in result["rows"]:
         spread = f"{row['min_ms']:.0f} to {row['max_ms']:.0f}"
-        print(f"| {row['form']} | {row['precision']} | {row['median_ms']:.0f} | {spread} | {row['speedup']:.2f} |")
+        lines.append(
+            f"| {row['form']} | {row['precision']} | {row['median_ms']:.0f} | {spread} | {row['speedup']:.2f} |"
+        )
+    shape = f"{result['batch']} x 3x{result['size']}x{result['size']}"
+    return "\n".join([*lines, "", f"{shape}, {result['threads']} threads, {result['repeats']} interleaved rounds"])

@@ -8,7 +8,7 @@ WHAT = ("models", "recipes", "formats", "samples", "studies")
 
 
 def show(what: Annotated[str, typer.Argument(help="models, recipes, formats, samples or studies.")] = "models") -> None:
-    """List the names of networks (with their millions of parameters), recipes, data formats, packaged images, studies."""
+    """List names: networks (with millions of parameters), recipes, data formats, packaged images, studies."""
     from onenet.errors import ConfigError, did_you_mean
 
     if what not in WHAT:

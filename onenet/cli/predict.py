@@ -99,7 +99,7 @@ def collect(inputs: list[str]) -> list[tuple[str, Path]]:
 
 
 def name_outputs(jobs: list[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:
-    """(source, stem of its results): the bare stem; equal stems keep their sub-folder, then their ending, then a number."""
+    """(source, stem of its results): the bare stem; equal ones keep sub-folder, then ending, then get a number."""
     for forms in (
         lambda path: Path(path.stem),
         lambda path: path.with_suffix(""),

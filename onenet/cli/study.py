@@ -1,6 +1,8 @@
 """`onenet study`: train and score a grid of models and seeds."""
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +15,7 @@ def study(
         typer.Argument(metavar="NAME [KEY=VALUE]...", help="A study, see `onenet list studies`; then changes."),
     ],
     out: Annotated[Path | None, typer.Option(help="Folder of its runs; left out, runs/NAME.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Train and score every cell of a study; stopped and started again, it goes on with the cells that are missing.
 
@@ -25,7 +28,9 @@ def study(
 
     plan = load_plan(words[0])
     folder = out or Path("runs") / plan.name
-    result = run_plan(plan, folder, words[1:], train_with_progress)
+    with redirect_stdout(sys.stderr):  # progress; standard output holds the result
+        result = run_plan(plan, folder, words[1:], train_with_progress)
+    text = json.dumps(result, indent=1)
     with atomic_write(folder / f"{plan.name}.json") as file:
-        file.write((json.dumps(result, indent=1) + "\n").encode())
-    print(f"\n{to_markdown(result)}\n\nresult  {folder / f'{plan.name}.json'}")
+        file.write(text.encode() + b"\n")
+    print(text if as_json else f"{to_markdown(result)}\n\nresult  {folder / f'{plan.name}.json'}")

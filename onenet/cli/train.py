@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from onenet.config import Config
+    from onenet.train.folder import RunFolder
     from onenet.train.run import Epoch, Run
 
 
@@ -85,7 +88,7 @@ def describe(run: "Run") -> str:
 class _Live:
     """A progress bar over all steps."""
 
-    def __init__(self, run: "Run", progress, task) -> None:
+    def __init__(self, run: "Run", progress: "Progress", task: "TaskID") -> None:
         self.run, self.progress, self.task = run, progress, task
         self.score = ""
 
@@ -132,7 +135,7 @@ def _progress(run: "Run") -> Iterator["_Live | _Lines"]:
         yield _Live(run, progress, progress.add_task("starting", total=run.steps, completed=done))
 
 
-def print_scores(run: "Run", folder) -> None:
+def print_scores(run: "Run", folder: "RunFolder") -> None:
     """Score the best weights on the validation images, write the report, and say what can be done next."""
     from onenet.scoring import evaluate, write_report
 

@@ -1,6 +1,5 @@
 """The nouns of the data: an Item is a pair of files, a Sample is what is in them, a Dataset is all of them."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,8 +135,3 @@ def split_items(items: Sequence[Item], val: float, test: float, seed: int) -> di
                         "validate and test on different ones")  # fmt: skip
     kept = {"val": order[: counts[0]], "test": order[counts[0] : sum(counts)], "train": order[sum(counts) :]}
     return {name: tuple(sorted(part, key=lambda item: item.name)) for name, part in kept.items()}
-
-
-def limited(dataset: Dataset, **changes: Any) -> Dataset:
-    """The same data set with some fields changed."""
-    return dataclasses.replace(dataset, **changes)

@@ -59,7 +59,7 @@ def jitter_colour(image: NDArray[np.uint8], amount: float, generator: Generator)
 
 def augmented(sample: Sample, size: tuple[int, int], scale: str, augment: AugmentConfig, generator: Generator) -> Pair:
     """A training sample of exactly `size`: image (h, w, c) uint8 and mask (h, w) uint8."""
-    box = random_window(sample.mask.shape, size, scale, augment, generator)  # type: ignore[arg-type]
+    box = random_window(sample.mask.shape, size, scale, augment, generator)
     image = cut_window(sample.image, box, size, "bilinear")
     mask = cut_window(sample.mask, box, size, "nearest")
     for axis, wanted in ((1, augment.flip), (0, augment.vertical_flip)):

@@ -49,6 +49,6 @@ def mean_over_classes(values: NDArray[np.float64], without: int | None = None) -
     return float(chosen.mean()) if chosen.size else float("nan")
 
 
-def _ratio(above: NDArray[np.float64], below: NDArray) -> NDArray[np.float64]:
+def _ratio(above: NDArray, below: NDArray) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(below > 0, above / below, np.nan)

@@ -17,19 +17,19 @@ class Labelled(Protocol):
     """A named image with its mask of class indices, 255 where nothing is counted."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str: ...
     @property
-    def image(self) -> NDArray[np.uint8]: ...  # noqa: D102
+    def image(self) -> NDArray[np.uint8]: ...
     @property
-    def mask(self) -> NDArray[np.uint8]: ...  # noqa: D102
+    def mask(self) -> NDArray[np.uint8]: ...
 
 
 class Answer(Protocol):
     """What a segmenter says of an image: a mask (h, w) and logits (k, h, w) at the image's own size."""
 
     @property
-    def mask(self) -> NDArray[np.uint8]: ...  # noqa: D102
-    def logits(self) -> NDArray[np.float32]: ...  # noqa: D102
+    def mask(self) -> NDArray[np.uint8]: ...
+    def logits(self) -> NDArray[np.float32]: ...
 
 
 def score(

@@ -132,9 +132,9 @@ def _names(model: Network) -> Iterator[tuple[str, str]]:
         if not plain:
             yield from pair(f"{ours}.1", f"{theirs}.bn", _NORM)
 
-    for r in range(len(modules["encoder.stem"]) - 1):  # type: ignore[arg-type]
+    for r in range(len(list(modules["encoder.stem"].children())) - 1):
         yield from channel(f"encoder.stem.{r + 1}", f"encoder.bottleneck.blocks.{r}")
-    depth = len(modules["encoder.blocks"])  # type: ignore[arg-type]
+    depth = len(list(modules["encoder.blocks"].children()))
     if "decoder.first.conv" in modules:
         yield from channel("decoder.first", "decoder.bottleneck")
     levels = [("encoder", i, i) for i in range(depth)] + [("decoder", i, depth - i) for i in range(depth)]

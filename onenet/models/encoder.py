@@ -67,7 +67,7 @@ class DownBlock(nn.Module):
 
 
 def onenet_encoder(in_channels: int, width: int, blocks: int, stem_repeat: int, spatial: Part, half: bool) -> Encoder:
-    """The 1D encoder. With `half` the stem unshuffles first, so that its output is already at half size (text, Fig. 2)."""
+    """The 1D encoder. With `half` the stem unshuffles first: its output is already at half size (text, Fig. 2)."""
     first = 4 * in_channels if half else in_channels
     convs = [ChannelConv(first if r == 0 else width, width) for r in range(stem_repeat)]
     stem = nn.Sequential(Unshuffle() if half else nn.Identity(), *convs)

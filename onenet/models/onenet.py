@@ -43,7 +43,7 @@ def onenet(
     Args:
         width: channels of the stem; level i has width * 2^i.
         depth: number of down-scalings by 2; the stride is 2^depth.
-        stem_repeat: channel convolutions in the stem ("initial bottleneck"): 3 in Table 2, 2 in the authors' configurations.
+        stem_repeat: channel convolutions in the stem ("initial bottleneck"): 3 in Table 2, 2 in their configurations.
         spatial_kernel: odd length of the spatial convolution ("-S", paper 9), 0 for none ("-C").
         replaced: "e" the encoder is 1D, "ed" both are, "d" the decoder alone.
         spatial_in: "both", "encoder" or "decoder": where the spatial convolutions stand (Table 2's ed,4 row has them

@@ -53,7 +53,7 @@ def _run_cell(config: Config, folder: RunFolder, plan: Plan, on_cell: Callable[[
     on_cell(run)
     report = evaluate(folder.model, config.data, plan.split).report
     sizes = {key: value for key, value in config.model.items() if key != "name"}
-    classes = report.num_classes if hasattr(report, "num_classes") else len(report.classes)
+    classes = len(report.classes)
     cost = measure(lambda: create_model(config.model["name"], num_classes=classes, **sizes), config.data.size)
     cell = {
         "model": config.model["name"],

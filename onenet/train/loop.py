@@ -52,7 +52,7 @@ def train_epochs(
         model.train()
         losses = []
         for step, (image, mask) in enumerate(batches):
-            rate = schedule.get_last_lr()[0]
+            rate = float(schedule.get_last_lr()[0])
             loss = loss_function(model(as_images(image, fabric.device)), mask.to(fabric.device))
             losses.append(loss.item())
             if not math.isfinite(losses[-1]):

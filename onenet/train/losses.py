@@ -34,6 +34,7 @@ class SegmentationLoss(nn.Module):
         weight = torch.ones(num_classes)
         if background is not None:
             weight[background] = background_weight
+        self.weight: Tensor
         self.register_buffer("weight", weight)
         self.cross_entropy, self.dice = cross_entropy, dice
 

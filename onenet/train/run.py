@@ -14,6 +14,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
+from onenet.card import Card
 from onenet.checkpoint import save
 from onenet.config import Config
 from onenet.data import Dataset, open_dataset
@@ -213,7 +214,7 @@ def _inner(average: AveragedModel) -> Network:
     return module
 
 
-def _card(network: Network):
+def _card(network: Network) -> Card:
     assert network.card is not None
     return network.card
 

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def warmup_cosine(steps: int, warmup: float) -> Callable[[int], float]:
     """Factor on the peak rate at each of `steps` steps: a straight rise over the share `warmup`, a cosine to 0."""
@@ -28,7 +30,7 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel:
     `decay` 0 keeps a plain copy of the latest weights.
     """
 
-    def average(mean: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+    def average(mean: Tensors, current: Tensors, count: Tensor | int) -> None:
         n = float(count)
         keep = min(decay, (1 + n) / (10 + n))
         if mean[0].is_floating_point():
