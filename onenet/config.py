@@ -108,15 +108,17 @@ def recipe_names() -> list[str]:
     return sorted(file.name[:-5] for file in resources.files("onenet.recipes").iterdir() if file.name.endswith(".toml"))
 
 
-def load_config(recipe: str = "default", overrides: Sequence[str] = ()) -> Config:
-    """Read a recipe, a shipped name or a path to a `.toml` file, and lay `key=value` overrides over it.
+def load_config(recipe: str = "default", overrides: Sequence[str] = (), data: str = "") -> Config:
+    """Read a recipe, a shipped name or a path to a `.toml` file, and lay a data SPEC and `key=value` over it.
 
     Raises:
         ConfigError: unknown recipe, key or choice (the nearest one is suggested), a value of the wrong type or range.
     """
-    tables = [_read_toml("default"), _read_toml(recipe), _parse_overrides(overrides)]
+    spec = {"data": _spec_table(data)} if data else {}
+    layers = {"default": _read_toml("default"), recipe: _read_toml(recipe)}
+    layers |= {f"data {data!r}": spec, "the command line": _parse_overrides(overrides)}
     merged: dict[str, dict[str, Any]] = {section: {} for section in ("data", "model", "augment", "train")}
-    for table, source in zip(tables, ("default", recipe, "the command line"), strict=True):
+    for source, table in layers.items():
         for section, values in table.items():
             if section not in merged:
                 raise ConfigError(f"{source}: unknown table [{section}]: {did_you_mean(section, merged)}")
@@ -135,18 +137,19 @@ def parse_spec(spec: str) -> DataConfig:
     Raises:
         ConfigError: neither of these, or an unknown format or key.
     """
+    return load_config(data=spec).data
+
+
+def _spec_table(spec: str) -> dict[str, Any]:
     if spec in recipe_names() or spec.endswith(".toml"):
-        return load_config(spec).data
+        return _read_toml(spec).get("data", {})
     head, *rest = spec.split(",")
     format_, separator, path = head.partition(":")
     if not separator or not path:
-        known = [f"{name}:PATH" for name in FORMATS]
-        raise ConfigError(f"data {spec!r} is neither FORMAT:PATH nor a recipe: choose from {', '.join(known)}")
-    for part in rest:
-        if "=" not in part:
-            raise ConfigError(f"data {spec!r}: {part!r} is not key=value")
-    overrides = [f"data.format={format_}", *(f"data.{part}" for part in rest)]
-    return dataclasses.replace(load_config("default", overrides).data, root=path)
+        known = ", ".join(f"{name}:PATH" for name in FORMATS)
+        raise ConfigError(f"data {spec!r} is neither FORMAT:PATH nor a recipe: choose from {known}")
+    changes = _parse_overrides([f"data.{part}" for part in rest]).get("data", {})
+    return {"format": format_, "root": path, **changes}
 
 
 def _read_toml(recipe: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Two-dimensional images: read, resize, pad, colourise, overlay and write them (NumPy and Pillow only).
 
-An image is (h, w, c) uint8; a mask is (h, w) uint8 of class indices.
+An image is (h, w, c) uint8; a mask is (h, w) uint8 of class indices, 255 where nothing is counted.
 """
 
 import io
@@ -18,6 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from onenet.errors import DataError, OneNetError, describe_os_error
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
+IGNORED = 255  # in every mask that is held in memory, whatever its file says
 RESAMPLE = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR}
 
 Array = NDArray[np.uint8]

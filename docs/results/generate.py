@@ -62,8 +62,8 @@ SECTIONS = (
     (
         "Table 2 of the paper, counted anew",
         "table2",
-        "What a network costs for one image of 3x256x256 with 4 classes. The unused heads and ResNet's 1000-class layer "
-        "are in the paper's count and never run.",
+        "What a network costs for one image of 3x256x256 with 4 classes. The unused heads and ResNet's 1000-class "
+        "layer are in the paper's count and never run.",
         table2_markdown,
     ),
     (

@@ -8,25 +8,44 @@ import sys
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
+EXTRAS = {"torch": "train", "lightning_fabric": "train", "jaxtyping": "train"}  # what a verb may miss -> the extra
+
 
 def main() -> None:
     """Run the command line; what a user can put right is one line on standard error and exit code 2."""
+    import typer
+
     from onenet.cli.app import app
     from onenet.errors import OneNetError
 
+    usage_error = typer.BadParameter.__mro__[2]  # click's ClickException, wherever this typer keeps it
     try:
-        app()
+        code = app(standalone_mode=False)
     except OneNetError as error:
-        fail(str(error))
-        sys.exit(2)
-    except KeyboardInterrupt:
+        code = fail(str(error))
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        code = fail(f"this needs {error.name}, which is not installed: pip install 'onenet-seg[{EXTRAS[error.name]}]'")
+    except usage_error as error:
+        code = _refuse_usage(error.format_message())  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
         fail("stopped")
-        sys.exit(130)
+        code = 130
     except BrokenPipeError:  # `onenet ... | head`
         sys.stderr.close()
-        sys.exit(1)
+        code = 1
+    sys.exit(code)
 
 
-def fail(message: str) -> None:
-    """Print one line that begins with "error:"."""
+def _refuse_usage(message: str) -> int:
+    if message.startswith("Usage:"):  # no verb was given: show what there is
+        print(message)
+        return 2
+    return fail(f"{message} (see onenet --help)")
+
+
+def fail(message: str) -> int:
+    """Print one line that begins with "error:" and return the exit code for bad input."""
     print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    return 2

@@ -1,5 +1,6 @@
 """`onenet evaluate`: a model and images with masks in, scores out."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,8 @@ def evaluate(
     from onenet.config import parse_spec
 
     evaluation = scoring.evaluate(model, parse_spec(data), split)
+    for note in evaluation.dataset.notes:
+        print(f"note: {note}", file=sys.stderr)
     print(evaluation.report.to_json() if json else evaluation.report.to_markdown())
     if report:
         page = scoring.write_report(evaluation, report)

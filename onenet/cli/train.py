@@ -20,7 +20,7 @@ def train(
         list[str] | None,
         typer.Argument(metavar="[RECIPE] [KEY=VALUE]...", help="A shipped recipe or a .toml file, then changes to it."),
     ] = None,
-    data: Annotated[str, typer.Option(help="FORMAT:PATH in place of data.format and data.root.")] = "",
+    data: Annotated[str, typer.Option(help="FORMAT:PATH[,key=value...], over the recipe's data.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder of the run; left out, runs/RECIPE-N.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out after an interruption.")] = False,
     show: Annotated[bool, typer.Option("--print", help="Print every key with its value and stop.")] = False,
@@ -56,13 +56,7 @@ def read_config(words: list[str], data: str, resumed: Path | None) -> "Config":
         if words or data:
             raise ConfigError("--resume continues the run as it was begun: give only --out")
         return RunFolder(resumed).config()
-    if data:
-        format_, separator, root = data.partition(":")
-        if not separator:
-            raise ConfigError(f"--data {data!r} is not FORMAT:PATH, for example folder:my-photos")
-        root, *rest = root.split(",")
-        overrides = [f"data.format={format_}", f"data.root={root}", *(f"data.{item}" for item in rest), *overrides]
-    return load_config(recipes[0] if recipes else "default", overrides)
+    return load_config(recipes[0] if recipes else "default", overrides, data)
 
 
 def train_with_progress(run: "Run") -> None:
@@ -81,7 +75,7 @@ def describe(run: "Run") -> str:
 
     counts = ", ".join(f"{len(items)} {split}" for split, items in run.dataset.items.items() if items)
     millions = parameter_count(run.network) / 1e6
-    device = f"{run.fabric.device.type}, {run.fabric._precision.precision}"
+    device = f"{run.fabric.device.type}, {run.precision}"
     return f"{run.config.model['name']} ({millions:.2f} M parameters) on {run.dataset.name} ({counts}); {device}"
 
 
@@ -156,6 +150,6 @@ def facts(run: "Run") -> dict[str, str]:
         "network": f"{run.config.model['name']}, {parameter_count(run.network) / 1e6:.2f} million parameters",
         "images": counts,
         "training": f"{run.finished_epochs} epochs in {seconds / 60:.1f} minutes on "
-        f"{run.fabric.device.type} ({run.fabric._precision.precision})",
+        f"{run.fabric.device.type} ({run.precision})",
         "recipe": run.config.name,
     }

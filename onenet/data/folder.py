@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from onenet.config import DataConfig
-from onenet.data.sample import IGNORED, SPLITS, Dataset, Item, describe_classes, split_items
+from onenet.data.sample import SPLITS, Dataset, Item, describe_classes, split_items
 from onenet.errors import DataError
-from onenet.images import SUFFIXES, read_mask
+from onenet.images import IGNORED, SUFFIXES, read_mask
 
 _LEVELS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 

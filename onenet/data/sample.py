@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from onenet.card import default_classes, default_colours
 from onenet.errors import ConfigError, DataError, did_you_mean
-from onenet.images import read_image, read_mask
+from onenet.images import IGNORED, read_image, read_mask
 
 SPLITS = ("train", "val", "test")
-IGNORED = 255  # in every mask that we hold in memory
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onenet.errors import DataError
+from onenet.images import IGNORED
 
 Matrix = NDArray[np.int64]  # rows are the truth, columns the prediction
 
 
-def confusion_matrix(truth: NDArray, prediction: NDArray, num_classes: int, ignore_index: int = 255) -> Matrix:
+def confusion_matrix(truth: NDArray, prediction: NDArray, num_classes: int, ignore_index: int = IGNORED) -> Matrix:
     """Pixel counts (k, k): row = true class, column = predicted class; pixels of `ignore_index` are left out.
 
     Raises:

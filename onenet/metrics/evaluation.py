@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onenet.card import Card
+from onenet.images import IGNORED
 from onenet.metrics.confusion import confusion_matrix, iou, mean_over_classes
 from onenet.metrics.report import Report
-
-IGNORED = 255
 
 
 class Labelled(Protocol):

@@ -22,7 +22,6 @@ from onenet.metrics.report import Report
 
 LONGEST_SIDE = 320  # of an embedded picture: a little more than its place on the page, so that the file stays small
 FEW_CLASSES, MOST_CLASSES = 6, 25  # of a confusion matrix that fits a page with decimals; that can still be read
-NOT_COUNTED = 255
 DASH = "\u2013"
 
 Pixels = NDArray[np.uint8]
@@ -119,7 +118,7 @@ def _drawn(image: Pixels, mask: Pixels, card: Card) -> Pixels:
     drawn = images.overlay(image, mask, card.colours, card.background)
     rows, columns = np.indices(mask.shape)
     hatch = np.where((rows + columns) % 8 < 4, 225, 120).astype(np.uint8)
-    left_out = mask == NOT_COUNTED
+    left_out = mask == images.IGNORED
     drawn[left_out] = hatch[left_out][:, None]
     return drawn
 
@@ -136,7 +135,7 @@ def _picture(pixels: Pixels, alt: str) -> str:
 
 def _in_words(mask: Pixels, card: Card) -> str:
     """The three largest classes of a mask and their shares, for those who cannot see it."""
-    counted = mask[mask != NOT_COUNTED]
+    counted = mask[mask != images.IGNORED]
     shares = np.bincount(counted, minlength=card.num_classes) / max(1, counted.size)
     largest = [i for i in np.argsort(-shares, kind="stable")[:3] if shares[i]]
     return ", ".join(f"{card.classes[i]} {_percent(shares[i])}" for i in largest) or "nothing that is counted"
@@ -147,7 +146,7 @@ def _legend(strips: Sequence[Strip], card: Card) -> str:
     for index, name in enumerate(card.classes):
         note = " (not tinted)" if index == card.background else ""
         items.append(f"<li>{_swatch(index, card)}{escape(name)}{note}</li>")
-    if any((strip.truth == NOT_COUNTED).any() for strip in strips):
+    if any((strip.truth == images.IGNORED).any() for strip in strips):
         items.append('<li><span class="swatch hatched"></span>not counted</li>')
     return f'<ul class="legend" aria-label="Colours of the classes">{"".join(items)}</ul>'
 

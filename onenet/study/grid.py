@@ -64,7 +64,7 @@ def _run_cell(config: Config, folder: RunFolder, plan: Plan, on_cell: Callable[[
         "parameters": parameter_count(run.network),
         "gmacs": round(cost.flops / 2e9, 4),
         "train_minutes": round(sum(row["seconds"] for row in run.rows) / 60, 2),
-        "precision": run.fabric._precision.precision,
+        "precision": run.precision,
         "report": report.to_dict() | {"per_image": None},
     }
     with atomic_write(folder.path / "cell.json") as file:

@@ -63,7 +63,9 @@ class Run:
         check_batch(config, self.network)
         self.batches = training_batches(self.dataset, config)
         self.steps = len(self.batches) * config.train.epochs
-        self.fabric = _fabric(config)
+        device = choose_device(config.train.device)
+        self.precision = choose_precision(config.train.precision, device)
+        self.fabric = Fabric(accelerator=device, devices=1, precision=self.precision)  # type: ignore[arg-type]
         optimizer = AdamW(
             self.network.parameters(), lr=config.train.learning_rate, weight_decay=config.train.weight_decay
         )
@@ -126,7 +128,7 @@ class Run:
             "model": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "schedule": {"last_epoch": self.schedule.last_epoch},
+            "schedule": self.schedule.state_dict(),
             "best": list(self.best),
             "rows": self.rows,
         }
@@ -135,8 +137,7 @@ class Run:
         self.network.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.last_epoch = state["schedule"]["last_epoch"]
-        self.schedule._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        self.schedule.load_state_dict(state["schedule"])
         self.best = (state["best"][0], state["best"][1])
         self.rows = state["rows"]
 
@@ -184,18 +185,25 @@ def check_batch(config: Config, network: Network) -> None:
         )
 
 
-def _fabric(config: Config) -> Fabric:
-    device = config.train.device
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("train.device=cuda: torch sees no CUDA device here; use auto or cpu")
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("train.device=mps: torch sees no Apple GPU here; use auto or cpu")
+def choose_device(device: str) -> str:
+    """The accelerator that `train.device` means on this machine.
+
+    Raises:
+        ConfigError: it is not there.
+    """
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    precision = config.train.precision
+        return next(name for name in ("cuda", "mps", "cpu") if present[name])
+    if not present[device]:
+        raise ConfigError(f"train.device={device}: torch finds no such device here; use auto or cpu")
+    return device
+
+
+def choose_precision(precision: str, device: str) -> str:
+    """The precision that `train.precision` means on `device`."""
     if precision == "auto":
-        precision = "bf16-mixed" if computes_bf16(device) else "32-true"
-    return Fabric(accelerator=device, devices=1, precision=precision)  # type: ignore[arg-type]
+        return "bf16-mixed" if computes_bf16(device) else "32-true"
+    return precision
 
 
 def computes_bf16(device: str) -> bool:

@@ -25,6 +25,7 @@ def filtered(line: np.ndarray, kernel: np.ndarray, bias: float) -> np.ndarray:
 def test_it_filters_the_flattened_tensor(layer, kernel):
     torch.manual_seed(0)
     spatial = layer(kernel).double()
+    torch.nn.init.normal_(spatial.conv.weight)
     x = torch.randn(B, C, H, W, dtype=torch.float64)
 
     axes = AXES[layer]

@@ -49,12 +49,3 @@ def test_same_weights_and_running_statistics_after_a_step(pair, image):
         torch.testing.assert_close(ours[name], tensor, atol=ROUNDING, rtol=0, check_dtype=False, msg=name)
         unused = "head_" in name and "head_1." not in name
         assert torch.equal(tensor, before[name]) == unused, f"{name} did {'' if unused else 'not '}change"
-
-
-def test_spatial_kernels_are_there_only_with_the_spatial_convolution(pair):
-    ours, literal = pair
-    spatial = [name for name in to_authors(ours) if ".spatial_" in name]
-    places = [(part, i) for part, levels in (("encoder", (0, 1, 2)), ("decoder", (3, 2, 1))) for i in levels]
-    kinds = ("weight", "bias")
-    expected = [f"{part}.convs.spatial_{i}.conv.{kind}" for part, i in places for kind in kinds]
-    assert spatial == (expected if literal.spatial else [])

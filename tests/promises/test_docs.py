@@ -1,0 +1,82 @@
+"""Every command and every piece of Python in README.md and docs/ runs as it is written."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from onenet.models.authors import to_authors
+from onenet.models.catalog import create_model
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", "docs/first-mask.md", "docs/your-own-data.md"]
+QUICK = ["train.epochs=1", "model.width=8", "data.size=64"]
+
+
+def blocks(page, language):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def demo_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    run(["onenet", "demo", "--out", str(folder), *QUICK], cwd=folder.parent)
+    return folder
+
+
+@pytest.fixture
+def desk(tmp_path, demo_run):
+    """A folder as a reader has it: photos with masks, a photo, a finished demo, the authors' weights."""
+    samples = ROOT / "onenet/samples/nuclei/train"
+    for kind in ("images", "masks"):
+        (tmp_path / "photos" / kind).mkdir(parents=True)
+        for file in sorted((samples / kind).iterdir())[:10]:
+            shutil.copy(file, tmp_path / "photos" / kind)
+    shutil.copy(next((tmp_path / "photos/images").iterdir()), tmp_path / "photo.png")
+    shutil.copytree(demo_run, tmp_path / "runs/demo")
+    torch.save(to_authors(create_model("onenet-ed-4-spatial", width=8)), tmp_path / "authors.pth")
+    return tmp_path
+
+
+def run(words, cwd):
+    done = subprocess.run([sys.executable, "-m", *words], cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_the_page_works(page, desk):
+    commands = [line for block in blocks(page, "sh") for line in block.splitlines() if line.strip()]
+    assert commands
+    for command in commands:
+        words = shlex.split(command.replace('["', "['").replace('"]', "']").replace('","', "','"), comments=True)
+        trains = words[:2] == ["onenet", "train"] and "--resume" not in words and "--print" not in words
+        run(words + QUICK if trains else words, cwd=desk)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
+def test_the_python_of_the_page_works(page, desk, monkeypatch):
+    monkeypatch.chdir(desk)
+    for block in blocks(page, "python"):
+        exec(compile(block, page, "exec"), {"images": torch.rand(1, 3, 32, 48)})
+
+
+@pytest.mark.parametrize("page", [*PAGES, "docs/paper-map.md", "CONTRIBUTING.md"])
+def test_what_a_page_links_to_exists(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+?)\)", text):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_files_that_the_map_of_the_paper_names_exist():
+    text = (ROOT / "docs/paper-map.md").read_text(encoding="utf-8")
+    names = re.findall(r"`((?:onenet|tests|docs)/[\w/.-]+\.\w+)`", text)
+    assert names
+    assert [name for name in names if not (ROOT / name).exists()] == []
