@@ -21,7 +21,7 @@ def demo(
 
     config = load_config("demo", changes or [])
     folder = RunFolder(out)
-    folder.clear()
+    folder.clear_earlier(config)
     run = Run(config, folder)
     train_with_progress(run)
     evaluation = evaluate(folder.model, config.data, "test")

@@ -29,7 +29,7 @@ def train(
 
     For example: onenet train --data folder:my-photos train.epochs=50
     """
-    config = read_config(words or [], data, out if resume else None)
+    config = read_resumed(words or [], data, out) if resume else read_config(words or [], data)
     if show:
         print(config.to_toml(), end="")
         return
@@ -42,20 +42,25 @@ def train(
     print_scores(run, folder)
 
 
-def read_config(words: list[str], data: str, resumed: Path | None) -> "Config":
-    """What the words of the command line ask for; a resumed run is as it was begun."""
-    from onenet.config import load_config
+def read_resumed(words: list[str], data: str, out: Path | None) -> "Config":
+    """What the run in `out` was told to do; a resumed run is as it was begun."""
     from onenet.errors import ConfigError
     from onenet.train.folder import RunFolder
+
+    if out is None or words or data:
+        raise ConfigError("--resume continues a run as it was begun: give its folder with --out, and nothing else")
+    return RunFolder(out).config()
+
+
+def read_config(words: list[str], data: str) -> "Config":
+    """What the words of the command line ask for."""
+    from onenet.config import load_config
+    from onenet.errors import ConfigError
 
     recipes = [word for word in words if "=" not in word]
     overrides = [word for word in words if "=" in word]
     if len(recipes) > 1:
         raise ConfigError(f"one recipe at a time, not {' and '.join(recipes)}; changes are written key=value")
-    if resumed is not None:
-        if words or data:
-            raise ConfigError("--resume continues the run as it was begun: give only --out")
-        return RunFolder(resumed).config()
     return load_config(recipes[0] if recipes else "default", overrides, data)
 
 

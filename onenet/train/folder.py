@@ -56,8 +56,14 @@ class RunFolder:
         self._write_text("config.toml", config.to_toml())
         self._write_text("environment.json", json.dumps(environment(), indent=2))
 
-    def clear(self) -> None:
-        """Remove the files of an earlier run, nothing else."""
+    def clear_earlier(self, config: Config) -> None:
+        """Remove the files of an earlier run on the same data, nothing else.
+
+        Raises:
+            ConfigError: the folder holds a run on other data.
+        """
+        if (self.path / "config.toml").is_file() and self.config().data.root != config.data.root:
+            raise ConfigError(f"{self.path}: holds a run on other data; choose another --out")
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
 
@@ -91,17 +97,17 @@ class RunFolder:
         with atomic_write(self.path / "last.ckpt") as file:
             file.write(buffer.getbuffer())
 
-    def read_state(self) -> dict[str, Any]:
-        """Read last.ckpt; running no code in it.
+    def read_state(self) -> dict[str, Any] | None:
+        """Read last.ckpt, running no code in it; None where the run was stopped before its first epoch ended.
 
         Raises:
-            DataError: it is missing or damaged.
+            DataError: it is damaged.
         """
         path = self.path / "last.ckpt"
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
-            raise DataError(f"{path}: no such file; the run was stopped before its first epoch ended") from None
+            return None
         except Exception as error:  # torch raises many kinds for a damaged file
             raise DataError(f"{path}: cannot be read ({str(error).splitlines()[0][:100]})") from None
 

@@ -74,10 +74,10 @@ class Run:
         self.average = averaged(self.network, config.train.ema)
         self.rows: list[dict[str, float]] = []
         self.best = (-1, 0.0)
-        if resume:
-            self._restore(folder.read_state())
-        else:
+        if not resume:
             folder.begin(config)
+        elif (state := folder.read_state()) is not None:
+            self._restore(state)
 
     @property
     def finished_epochs(self) -> int:

@@ -1,0 +1,110 @@
+"""What many tests start from: the command line in this process, a folder of tiny photos, a tiny trained model."""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch comes: waiting threads must not take the cores
+
+# onenet and torch are imported where they are used: jaxtyping wants to be there first.
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command left behind: its exit code and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+    out_bytes: bytes
+
+    @property
+    def error(self) -> str:
+        """The one line of a refusal."""
+        assert self.code == 2, f"exit code {self.code}\n{self.out}\n{self.err}"
+        assert self.err.startswith("error: "), self.err
+        assert self.err.endswith("\n") and self.err.count("\n") == 1, self.err
+        assert "Traceback" not in self.err
+        return self.err.removeprefix("error: ").rstrip("\n")
+
+
+@pytest.fixture
+def onenet_command(monkeypatch, capsysbinary, tmp_path) -> Callable[..., Finished]:
+    """`onenet_command("predict", model, photo)` runs the command line in this process, in an empty folder."""
+    from onenet.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object, stdin: bytes = b"") -> Finished:
+        monkeypatch.setattr(sys, "argv", ["onenet", *map(str, words)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capsysbinary.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsysbinary.readouterr()
+        return Finished(code, out.decode(errors="replace"), err.decode(), out)
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path) -> Callable[..., Path]:
+    """`photos("cats", count=6)` makes a folder of photos with one bright square each, and masks that say where."""
+
+    def make(name: str = "photos", count: int = 6, size: tuple[int, int] = (24, 20), values=(0, 1)) -> Path:
+        root = tmp_path / name
+        for index in range(count):
+            image, mask = bright_square(index, size)
+            write_pair(root, f"photo{index}", image, np.asarray(values, dtype=np.uint8)[mask])
+        return root
+
+    return make
+
+
+def bright_square(seed: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    mask = np.zeros(size, dtype=np.uint8)
+    top, left = random.integers(0, size[0] // 2), random.integers(0, size[1] // 2)
+    mask[top : top + size[0] // 2, left : left + size[1] // 2] = 1
+    image = random.integers(0, 80, (*size, 3), dtype=np.uint8)
+    image[mask == 1] += 150
+    return image, mask
+
+
+def write_pair(root: Path, stem: str, image: np.ndarray, mask: np.ndarray) -> None:
+    for kind, pixels in (("images", image), ("masks", mask)):
+        (root / kind).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(root / kind / f"{stem}.png")
+
+
+@pytest.fixture
+def tiny() -> list[str]:
+    """Changes to any recipe that let an epoch last a fraction of a second, on the CPU, in plain float32."""
+    network = ["model.width=4", "model.depth=2", "model.stem_repeat=1"]
+    run = ["train.epochs=2", "train.batch=4", "train.validate_every=1"]
+    machine = ["train.device=cpu", "train.precision=32-true", "train.workers=0"]
+    return ["data.size=16", *network, *run, *machine]
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """A `.safetensors` file of a small onenet with two classes, untrained."""
+    import torch
+
+    import onenet
+
+    torch.manual_seed(0)
+    network = onenet.create_model("onenet-e-4", width=4, depth=2, stem_repeat=1)
+    path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
+    onenet.save(network, path)
+    return path
