@@ -82,9 +82,10 @@ class Config:
         """All keys with their values, as a recipe that gives this very run again."""
         values = dataclasses.asdict(self)
         values["data"]["size"] = list(self.data.size)
-        return tomli_w.dumps({key: values[key] for key in ("data", "model", "augment", "train")})
+        return tomli_w.dumps({"recipe": self.name, **{key: values[key] for key in TABLES}})
 
 
+TABLES = ("data", "model", "augment", "train")
 _SECTIONS = {"data": DataConfig, "augment": AugmentConfig, "train": TrainConfig}
 _CHOICES = {
     "data.format": FORMATS,
@@ -116,8 +117,9 @@ def load_config(recipe: str = "default", overrides: Sequence[str] = (), data: st
     """
     spec = {"data": _spec_table(data)} if data else {}
     layers = {"default": _read_toml("default"), recipe: _read_toml(recipe)}
+    name = str(layers[recipe].pop("recipe", Path(recipe).stem))
     layers |= {f"data {data!r}": spec, "the command line": _parse_overrides(overrides)}
-    merged: dict[str, dict[str, Any]] = {section: {} for section in ("data", "model", "augment", "train")}
+    merged: dict[str, dict[str, Any]] = {section: {} for section in TABLES}
     for source, table in layers.items():
         for section, values in table.items():
             if section not in merged:
@@ -128,7 +130,7 @@ def load_config(recipe: str = "default", overrides: Sequence[str] = (), data: st
     sections = {key: _typed(cls, key, merged[key]) for key, cls in _SECTIONS.items()}
     if not isinstance(merged["model"].get("name"), str):
         raise ConfigError("model.name: expected the name of a network, see `onenet list models`")
-    return Config(model=merged["model"], name=Path(recipe).stem, **sections)
+    return Config(model=merged["model"], name=name, **sections)
 
 
 def parse_spec(spec: str) -> DataConfig:

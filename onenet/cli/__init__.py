@@ -18,9 +18,7 @@ def main() -> None:
     from onenet.cli.app import app
     from onenet.errors import OneNetError
 
-    usage_error: type[BaseException] = typer.BadParameter.__mro__[
-        2
-    ]  # click's ClickException, wherever this typer keeps it
+    usage_error: type[BaseException] = typer.BadParameter.__mro__[2]  # click's ClickException
     try:
         code = app(standalone_mode=False)
     except OneNetError as error:
