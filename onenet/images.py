@@ -29,13 +29,10 @@ def open_image(source: str | Path | bytes) -> Image.Image:
     """Decode a file (or its bytes) completely, so that a damaged one fails here, with its name."""
     name = "the image given as bytes" if isinstance(source, bytes) else str(source)
     try:
-        if isinstance(source, bytes):
-            image: Image.Image = Image.open(io.BytesIO(source))
-        else:
-            if os.path.getsize(source) == 0:
-                raise DataError(f"{name}: the file is empty; replace or remove it")
-            image = Image.open(source)
-        image.load()
+        if (len(source) if isinstance(source, bytes) else os.path.getsize(source)) == 0:
+            raise DataError(f"{name}: the file is empty; replace or remove it")
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            image.load()
     except UnidentifiedImageError:
         raise DataError(f"{name}: not an image that can be read; replace or remove it") from None
     except Image.DecompressionBombError as error:
@@ -56,7 +53,7 @@ def to_channels(image: Image.Image, channels: int, name: str) -> Array:
     if image.mode.startswith("I") or image.mode == "F":  # 16 bits deep: Pillow's own conversion would clip
         deep = np.asarray(image, dtype=np.float64)
         top = deep.max(initial=0)
-        image = Image.fromarray((deep / (257 if top > 255 else 1)).clip(0, 255).astype(np.uint8))
+        image = Image.fromarray((deep / (257 if top > 255 else 1)).clip(0, 255).round().astype(np.uint8))
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
     pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))

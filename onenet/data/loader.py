@@ -15,6 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 from onenet.config import Config
 from onenet.data.sample import Dataset
 from onenet.data.transforms import augmented
+from onenet.errors import DataError
 
 Key = tuple[int, int]  # (epoch, index of the item)
 
@@ -61,3 +62,16 @@ def training_batches(dataset: Dataset, config: Config) -> DataLoader:
     batches = EpochBatches(len(items.items), config.train.batch, config.train.seed)
     workers = config.train.workers
     return DataLoader(items, batch_sampler=batches, num_workers=workers, persistent_workers=workers > 0)
+
+
+def read_batches(loader: DataLoader) -> Iterator[tuple[Tensor, Tensor]]:
+    """One pass over a loader.
+
+    Raises:
+        DataError: a file cannot be read, in one line also where a worker process met it.
+    """
+    try:
+        yield from loader
+    except DataError as error:
+        last = str(error).strip().splitlines()[-1]  # a worker's message is a whole traceback
+        raise DataError(last.rpartition("DataError: ")[2]) from None

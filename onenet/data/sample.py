@@ -94,7 +94,7 @@ class Dataset:
         return (self.read(item) for item in self.split(split))
 
     def _to_classes(self, raw: NDArray[np.integer], item: Item) -> NDArray[np.uint8]:
-        values = np.unique(raw)
+        values = np.flatnonzero(np.bincount(raw.ravel())) if raw.dtype == np.uint8 else np.unique(raw)  # fast, general
         wrong = [int(value) for value in values if int(value) not in self.labels]
         if wrong:
             known = ", ".join(map(str, sorted(self.labels)))

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
-from onenet.data.loader import EpochBatches
+from onenet.data.loader import EpochBatches, read_batches
 from onenet.errors import TrainError
 
 OnStep = Callable[[int, int, float], None]  # epoch, step of all steps, loss
@@ -51,7 +51,7 @@ def train_epochs(
         sampler.epoch = number
         model.train()
         losses = []
-        for step, (image, mask) in enumerate(batches):
+        for step, (image, mask) in enumerate(read_batches(batches)):
             rate = float(schedule.get_last_lr()[0])
             loss = loss_function(model(as_images(image, fabric.device)), mask.to(fabric.device))
             losses.append(loss.item())
