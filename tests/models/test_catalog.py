@@ -32,6 +32,16 @@ def spatial_places(model: Network) -> list[str]:
     return [name for name, module in model.named_modules() if isinstance(module, SpatialConv)]
 
 
+def order_of_calls(model: Network, name: str) -> list[str]:
+    """The parts of one block in the order in which they run."""
+    calls = []
+    for part, module in model.get_submodule(name).named_children():
+        if not isinstance(module, nn.Identity):
+            module.register_forward_hook(lambda *_, part=part: calls.append(part))
+    logits(model)
+    return calls
+
+
 class TestNames:
     def test_they_stand_in_the_order_of_table_2(self):
         assert onenet.list_models() == IN_ORDER
@@ -228,16 +238,6 @@ class TestHalf:
 
 
 class TestVariants:
-    def order_of_calls(self, model: Network, prefix: str) -> list[str]:
-        """The parts of one block in the order in which they run."""
-        calls = []
-        block = model.get_submodule(prefix)
-        for name, part in block.named_children():
-            if not isinstance(part, nn.Identity):
-                part.register_forward_hook(lambda *_, name=name: calls.append(name))
-        logits(model)
-        return calls
-
     @pytest.mark.parametrize(
         ("place", "order"),
         [
@@ -248,12 +248,12 @@ class TestVariants:
     def test_place_of_the_spatial_convolution_in_the_decoder(self, place, order):
         model = small("onenet-ed-4-spatial", spatial_place=place)
         for block in range(4):
-            assert self.order_of_calls(model, f"decoder.blocks.{block}") == order
+            assert order_of_calls(model, f"decoder.blocks.{block}") == order
 
     @pytest.mark.parametrize("place", ["before", "between"])
     def test_in_the_encoder_it_always_comes_first(self, place):
         model = small("onenet-ed-4-spatial", spatial_place=place)
-        assert self.order_of_calls(model, "encoder.blocks.1") == ["down", "spatial_1", "channel_1", "channel_2"]
+        assert order_of_calls(model, "encoder.blocks.1") == ["down", "spatial_1", "channel_1", "channel_2"]
 
     @pytest.mark.parametrize(
         ("order", "kind"), [("pixel", SpatialConv), ("channel", SpatialConvChannelMajor)]
@@ -295,25 +295,13 @@ class TestVariants:
         bare = [not any(isinstance(m, (nn.BatchNorm2d, nn.ReLU)) for m in block.modules()) for block in blocks]
         assert bare == [False] * (len(blocks) - 1) + [True]
 
-    @pytest.mark.parametrize(
-        "variant",
-        [
-            {"spatial_place": "between"},
-            {"spatial_order": "channel"},
-            {"spatial_in": "encoder"},
-            {"spatial_in": "decoder"},
-            {"plain_top": True},
-            {"stem_repeat": 2},
-        ],
-        ids=str,
-    )
-    def test_each_variant_computes_something_else(self, variant):
-        plain, varied = small("onenet-ed-4-spatial"), small("onenet-ed-4-spatial", **variant)
-        weights = plain.state_dict()
-        moved = {key.replace("spatial_2", "spatial_1"): key for key in varied.state_dict()}
-        varied.load_state_dict({key: weights[at] for at, key in moved.items() if at in weights})
-        assert not torch.allclose(logits(plain), logits(varied), atol=1e-3)
-        assert varied.card.arguments.items() >= variant.items()
+    @pytest.mark.parametrize("variant", [{"spatial_place": "between"}, {"spatial_order": "channel"}], ids=str)
+    def test_with_the_same_weights_place_and_order_give_other_logits(self, variant):
+        code, other = small("onenet-ed-4-spatial"), small("onenet-ed-4-spatial", **variant)
+        weights = code.state_dict()
+        other.load_state_dict({key: weights[key.replace("spatial_2", "spatial_1")] for key in other.state_dict()})
+        assert not torch.allclose(logits(code), logits(other), atol=1e-5)
+        assert other.card.arguments.items() >= variant.items()
 
     def test_stem_repeat_counts_the_convolutions_of_the_stem(self):
         for name in ("onenet-ed-4", "unet-4", "mobilenet-unet-4"):

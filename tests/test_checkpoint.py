@@ -1,0 +1,255 @@
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+import safetensors.torch
+import torch
+from safetensors import safe_open
+from torch import nn
+
+import onenet
+from onenet.checkpoint import load_weights, parameter_count
+from onenet.errors import ConfigError, DataError, OneNetError
+from onenet.models.network import Network
+
+resource = pytest.importorskip("resource")
+
+
+def small(name: str = "onenet-ed-4", seed: int = 0, **arguments) -> Network:
+    torch.manual_seed(seed)
+    return onenet.create_model(name, **{"width": 4, **arguments})
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A saved model."""
+    onenet.save(small(), tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+@contextmanager
+def no_file_longer_than(length: int):
+    """Writing more fails as it does on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (length, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def check_refused(kind: type[OneNetError], file, *named: str) -> None:
+    """One line that begins with the file and says what is wrong."""
+    with pytest.raises(kind) as caught:
+        onenet.load(file)
+    message = str(caught.value)
+    assert message.startswith(str(file))
+    assert "\n" not in message
+    for word in named:
+        assert word in message
+
+
+class TestSaveAndLoad:
+    def test_weights_and_card_are_those_that_were_saved(self, tmp_path):
+        model = small(num_classes=3)
+        model.card = model.card.replace(classes=("background", "pet", "border"), training={"data": "pet-small"})
+        onenet.save(model, tmp_path / "model.safetensors")
+        loaded = onenet.load(tmp_path / "model.safetensors")
+        assert loaded.state_dict().keys() == model.state_dict().keys()
+        assert all(torch.equal(loaded.state_dict()[key], tensor) for key, tensor in model.state_dict().items())
+        assert loaded.card == model.card.replace(version=onenet.__version__)
+
+    def test_the_card_given_wins(self, tmp_path):
+        model = small()
+        onenet.save(model, tmp_path / "model.safetensors", card=model.card.replace(classes=("road", "rest")))
+        assert onenet.load(tmp_path / "model.safetensors").card.classes == ("road", "rest")
+        assert model.card.classes == ("background", "class 1")
+
+    def test_it_is_loaded_on_the_cpu_in_evaluation_mode(self, file):
+        model = onenet.load(file)
+        assert not any(module.training for module in model.modules())
+        assert {tensor.device.type for tensor in model.state_dict().values()} == {"cpu"}
+
+    def test_it_can_be_trained_on(self, file):
+        assert all(parameter.requires_grad for parameter in onenet.load(file).parameters())
+
+    def test_saving_leaves_the_model_as_it_is(self, tmp_path):
+        model = small().train()
+        card = model.card
+        onenet.save(model, tmp_path / "model.safetensors")
+        assert model.training
+        assert model.card == card
+
+    def test_channels_last_and_half_precision_are_no_matter(self, tmp_path):
+        model = small().half().to(memory_format=torch.channels_last)
+        onenet.save(model, tmp_path / "model.safetensors")
+        loaded = onenet.load(tmp_path / "model.safetensors")
+        for key, tensor in model.state_dict().items():
+            assert torch.equal(loaded.state_dict()[key], tensor.to(loaded.state_dict()[key].dtype)), key
+
+    def test_a_path_may_be_a_string(self, file):
+        assert onenet.load(str(file)).card == onenet.load(file).card
+
+    def test_the_folder_of_a_run_is_its_model(self, file):
+        assert onenet.load(file.parent).card == onenet.load(file).card
+
+    def test_the_file_is_plain_safetensors(self, file):
+        """Anyone can read it: the weights by name, the card as JSON in the metadata."""
+        with safe_open(file, framework="np") as opened:
+            assert set(opened.keys()) == set(small().state_dict())
+            assert json.loads(opened.metadata()["card"])["architecture"] == "onenet-ed-4"
+
+
+class TestWriting:
+    @pytest.mark.parametrize("name", ["model.pth", "model.pt", "model.onnx", "model"])
+    def test_another_ending_is_refused(self, tmp_path, name):
+        with pytest.raises(ConfigError, match=f"{name}: weights are saved as .safetensors"):
+            onenet.save(small(), tmp_path / name)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_module_without_a_card_needs_one(self, tmp_path):
+        with pytest.raises(ConfigError, match="Linear without a card"):
+            onenet.save(nn.Linear(2, 3), tmp_path / "model.safetensors")
+
+    def test_missing_folders_are_made(self, tmp_path):
+        onenet.save(small(), tmp_path / "a" / "b" / "model.safetensors")
+        assert onenet.load(tmp_path / "a" / "b").card.architecture == "onenet-ed-4"
+
+    def test_a_full_disk_leaves_the_old_file_whole(self, file):
+        before = file.read_bytes()
+        with no_file_longer_than(1000), pytest.raises(OneNetError, match="model.safetensors: cannot be written"):
+            onenet.save(small(seed=1), file)
+        assert file.read_bytes() == before
+        assert list(file.parent.iterdir()) == [file]
+
+    def test_a_failure_half_way_leaves_the_old_file_whole(self, file, monkeypatch):
+        before = file.read_bytes()
+        monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            onenet.save(small(seed=1), file)
+        assert file.read_bytes() == before
+        assert list(file.parent.iterdir()) == [file]
+
+    def test_a_folder_that_is_a_file_is_refused(self, file):
+        with pytest.raises(OneNetError, match="cannot be written"):
+            onenet.save(small(), file / "model.safetensors")
+
+
+class TestBadFiles:
+    def test_missing(self, tmp_path):
+        check_refused(DataError, tmp_path / "model.safetensors", "no such file")
+
+    def test_a_folder_without_a_model(self, tmp_path):
+        check_refused(DataError, tmp_path)
+
+    @pytest.mark.parametrize("kept", [0, 4, 100, 1000, -1])
+    def test_truncated(self, file, kept):
+        file.write_bytes(file.read_bytes()[:kept])
+        check_refused(DataError, file, "not a complete .safetensors file")
+
+    @pytest.mark.parametrize("content", [b"hello", b"\xff" * 64, b"<html>404</html>" * 9], ids=["text", "bytes", "page"])
+    def test_not_safetensors(self, file, content):
+        file.write_bytes(content)
+        check_refused(DataError, file, "not a complete .safetensors file")
+
+    def test_weights_without_a_card(self, file):
+        safetensors.torch.save_file({"conv1.weight": torch.zeros(3)}, file)
+        check_refused(DataError, file, "no card")
+
+    @pytest.mark.parametrize("card", ["", "{", "[]", "{}", '{"architecture": "onenet-ed-4"}'])
+    def test_a_damaged_card(self, file, card):
+        safetensors.torch.save_file(small().state_dict(), file, metadata={"card": card})
+        check_refused(DataError, file, "card")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"architecture": "onenet-x"},
+            {"architecture": 3},
+            {"arguments": {"in_channels": 3, "num_classes": 2, "widht": 4}},
+            {"arguments": {"in_channels": 3, "num_classes": 2, "width": "4"}},
+            {"arguments": {"in_channels": 3, "num_classes": 2, "name": "unet-4"}},
+            {"arguments": {"in_channels": 3.5, "num_classes": 2}},
+            {"arguments": {"in_channels": "3", "num_classes": "2"}},
+        ],
+        ids=str,
+    )
+    def test_a_card_of_a_network_that_there_is_not(self, file, change):
+        card = json.dumps({**json.loads(small().card.to_json()), **change})
+        safetensors.torch.save_file(small().state_dict(), file, metadata={"card": card})
+        check_refused(DataError, file, "card")
+
+    def test_a_card_of_a_giant_network_takes_no_memory(self, file):
+        """In a process of its own, which may have 4 GiB; the network would take 150."""
+        giant = {"in_channels": 3, "num_classes": 2, "width": 4096}
+        card = small().card.replace(arguments=giant).to_json()
+        safetensors.torch.save_file(small().state_dict(), file, metadata={"card": card})
+        code = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+import onenet
+try:
+    onenet.load({str(file)!r})
+except Exception as error:
+    print(type(error).__name__)
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.stdout == "DataError\n", done.stderr
+
+    @pytest.mark.parametrize("other", ["unet-4", "onenet-e-4", "onenet-ed-5", "onenet-ed-4-spatial"])
+    def test_weights_of_another_architecture(self, file, other):
+        onenet.save(small(), file, card=small(other).card)
+        check_refused(DataError, file, "another")
+
+    def test_weights_of_another_width(self, file):
+        onenet.save(small(), file, card=small(width=8).card)
+        check_refused(DataError, file, "encoder.stem.1.conv.weight", "(4, 3, 1, 1)", "(8, 3, 1, 1)")
+
+    def test_weights_too_many(self, file):
+        tensors = {**small().state_dict(), "more.weight": torch.zeros(1)}
+        safetensors.torch.save_file(tensors, file, metadata={"card": small().card.to_json()})
+        check_refused(DataError, file, "more.weight")
+
+
+class TestOtherPaths:
+    def test_onnx_names_segmenter(self, tmp_path):
+        check_refused(ConfigError, tmp_path / "model.onnx", "onenet.Segmenter")
+
+    @pytest.mark.parametrize("suffix", ["pth", "pt", "ckpt"])
+    def test_pickled_weights_name_convert(self, tmp_path, suffix):
+        check_refused(ConfigError, tmp_path / f"model.{suffix}", "onenet convert")
+
+    @pytest.mark.parametrize("name", ["onenet-ed-4", "unet-4"])
+    def test_an_architecture_has_no_weights(self, name, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        check_refused(ConfigError, name, "without weights", "onenet.create_model")
+
+    def test_a_file_wins_over_a_name(self, file, monkeypatch):
+        monkeypatch.chdir(file.parent)
+        file.rename("unet-4")
+        assert onenet.load("unet-4").card.architecture == "onenet-ed-4"
+
+
+class TestLoadWeights:
+    def test_the_missing_weight_and_the_source_are_named(self):
+        model = small()
+        tensors = {key: tensor for key, tensor in model.state_dict().items() if key != "head.bias"}
+        with pytest.raises(DataError, match=r"^a\.pth: lacks the weights head\.bias"):
+            load_weights(model, tensors, "a.pth")
+
+    def test_nothing_is_loaded_where_one_does_not_fit(self):
+        model = small()
+        tensors = {key: tensor.clone() + 1 for key, tensor in model.state_dict().items()}
+        tensors["head.bias"] = torch.zeros(7)
+        with pytest.raises(DataError, match=r"head\.bias are \(7,\), but the network wants \(2,\)"):
+            load_weights(model, tensors, "a.pth")
+        assert all(torch.equal(tensor, small().state_dict()[key]) for key, tensor in model.state_dict().items())
+
+
+def test_parameter_count_is_of_what_is_learnt():
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    assert parameter_count(model) == 3 * 4 + 4 + 2 * 4  # running statistics are not learnt
+    model[0].requires_grad_(False)
+    assert parameter_count(model) == 2 * 4

@@ -1,0 +1,145 @@
+"""What stands in `onenet` itself."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import onenet
+from onenet.errors import ConfigError, DataError, OneNetError
+
+
+def in_a_fresh_python(code: str) -> str:
+    """What `code` prints in a new interpreter."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    made = onenet.create_model("onenet-ed-4", num_classes=3, width=4)
+    made(torch.rand(2, 3, 32, 32))  # norms with statistics: train and eval mode give different logits
+    return made
+
+
+@pytest.fixture
+def run(tmp_path, model):
+    """The folder of a run."""
+    onenet.save(model, tmp_path / "run" / "model.safetensors")
+    return tmp_path / "run"
+
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
+
+
+def test_importing_it_imports_no_torch():
+    heavy = "'torch', 'numpy', 'PIL', 'safetensors', 'typer', 'rich'"
+    code = f"import onenet, sys; dir(onenet); onenet.__version__; print([m for m in ({heavy}) if m in sys.modules])"
+    assert in_a_fresh_python(code) == "[]"
+
+
+def test_the_doors_are_these_six():
+    doors = ["Segmenter", "__version__", "create_model", "list_models", "load", "save"]
+    assert sorted(onenet.__all__) == doors
+    assert dir(onenet) == doors
+    assert all(getattr(onenet, door) is not None for door in doors)
+
+
+def test_star_brings_all_of_them():
+    assert in_a_fresh_python("from onenet import *; print(len(list_models()), callable(load))") == "16 True"
+
+
+def test_an_unknown_door_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'onenet' has no attribute 'laod'"):
+        _ = onenet.laod
+
+
+def test_the_version_is_that_of_the_package():
+    from importlib.metadata import version
+
+    assert onenet.__version__ == version("onenet-seg")
+
+
+@pytest.mark.parametrize("missing", ["torch", "jaxtyping"])
+@pytest.mark.parametrize("use", ["onenet.create_model", "onenet.load", "onenet.Segmenter('m.safetensors')"])
+def test_without_torch_the_extra_is_named_in_one_line(missing, use):
+    code = f"""
+import importlib.util as util, onenet
+find = util.find_spec
+util.find_spec = lambda name, *rest: None if name == {missing!r} else find(name, *rest)
+try:
+    {use}
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    assert in_a_fresh_python(code) == (
+        "OneNetError this needs torch, which is not installed: pip install 'onenet-seg[train]'"
+    )
+
+
+def test_every_error_is_a_onenet_error_and_a_builtin_one():
+    from onenet import errors
+
+    for name, builtin in [
+        ("ConfigError", ValueError),
+        ("DataError", ValueError),
+        ("ShapeError", ValueError),
+        ("TrainError", RuntimeError),
+    ]:
+        assert issubclass(getattr(errors, name), (OneNetError,))
+        assert issubclass(getattr(errors, name), builtin)
+
+
+class TestSegmenter:
+    def test_a_path_a_run_and_a_module_draw_the_same_mask(self, run, model):
+        sources = [run / "model.safetensors", str(run / "model.safetensors"), run, str(run), model]
+        masks = [onenet.Segmenter(source)(PHOTO).mask for source in sources]
+        with torch.inference_mode():
+            image = torch.from_numpy(PHOTO).permute(2, 0, 1)[None] / 255
+            expected = model.eval()(image).argmax(1)[0].numpy()
+        assert len(np.unique(expected)) > 1
+        for mask in masks:
+            assert np.array_equal(mask, expected)
+
+    def test_a_module_keeps_its_mode_and_its_weights(self, model):
+        before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+        onenet.Segmenter(model.train())(PHOTO)
+        assert model.training
+        assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+
+    def test_the_card_comes_along(self, run, model):
+        assert onenet.Segmenter(run)(PHOTO).card.classes == model.card.classes
+
+    @pytest.mark.parametrize("runtime", ["auto", "torch"])
+    def test_runtimes(self, model, runtime):
+        assert onenet.Segmenter(model, runtime=runtime)(PHOTO).mask.shape == (37, 53)
+
+    def test_an_unknown_runtime_suggests_the_nearest(self, model):
+        with pytest.raises(ConfigError, match="unknown runtime 'trch': did you mean torch"):
+            onenet.Segmenter(model, runtime="trch")
+
+    def test_threads_are_at_least_one(self, model):
+        with pytest.raises(ConfigError, match="threads=0: must be at least 1"):
+            onenet.Segmenter(model, threads=0)
+
+    def test_threads_are_those_of_torch(self, run):
+        code = f"import onenet, torch; onenet.Segmenter({str(run)!r}, threads=1); print(torch.get_num_threads())"
+        assert in_a_fresh_python(code) == "1"
+
+    def test_a_module_of_others_has_no_card(self):
+        with pytest.raises(ConfigError, match="Linear without a card"):
+            onenet.Segmenter(torch.nn.Linear(2, 3))
+
+    def test_a_missing_file_is_named(self, tmp_path):
+        with pytest.raises(DataError, match=r"missing\.safetensors: no such file"):
+            onenet.Segmenter(tmp_path / "missing.safetensors")
+
+
+def test_python_m_onenet_is_the_command_line():
+    done = subprocess.run([sys.executable, "-m", "onenet", "--version"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert onenet.__version__ in done.stdout
