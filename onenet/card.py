@@ -80,16 +80,33 @@ class Card:
             values = json.loads(text)
             known = {f.name for f in dataclasses.fields(Card)}
             values = {key: value for key, value in values.items() if key in known}
-            card = Card(
-                **{
-                    **values,
-                    "classes": tuple(str(name) for name in values["classes"]),
-                    "colours": tuple((int(r), int(g), int(b)) for r, g, b in values["colours"]),
-                    "size": (int(values["size"][0]), int(values["size"][1])),
-                }
-            )
-            if card.in_channels < 1 or len(card.classes) != len(card.colours) or card.stride < 1:
-                raise ValueError("its numbers contradict each other")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            height, width = values["size"]
+            values |= {
+                "classes": tuple(str(name) for name in values["classes"]),
+                "colours": tuple((int(r), int(g), int(b)) for r, g, b in values["colours"]),
+                "size": (int(height), int(width)),
+            }
+            _check(values)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise DataError(f"{file}: its card cannot be read ({error}); was it written by onenet?") from error
-        return card
+        return Card(**values)
+
+
+def _check(values: dict[str, Any]) -> None:
+    """Refuse fields of a card that do not make sense, alone or together."""
+    kinds = {"architecture": str, "arguments": dict, "stride": int, "training": dict, "scores": dict, "version": str}
+    for key, kind in kinds.items():
+        if type(values.get(key, kind())) is not kind:
+            raise TypeError(f"{key} is no {kind.__name__}")
+    channels, classes = values["arguments"]["in_channels"], values["arguments"]["num_classes"]
+    if not values["architecture"] or not classes == len(values["classes"]) == len(values["colours"]):
+        raise ValueError("it needs an architecture, and as many classes and colours as outputs")
+    if type(channels) is not int or min(channels, values.get("stride", 1), *values["size"]) < 1:
+        raise ValueError("channels, stride and size are whole numbers above 0")
+    if not all(0 <= value <= 255 for colour in values["colours"] for value in colour):
+        raise ValueError("a colour lies outside 0 to 255")
+    background = values.get("background", 0)
+    if background is not None and (type(background) is not int or not 0 <= background < classes):
+        raise ValueError(f"background {background!r} is no class")
+    if values.get("scale", "native") not in ("size", "native"):
+        raise ValueError(f"unknown scale {values['scale']!r}")

@@ -55,7 +55,8 @@ def load(path: str | Path) -> Network:
         raise DataError(f"{file}: holds weights but no card, so it was not saved by onenet; see `onenet convert`")
     card = Card.from_json(metadata["card"], str(file))
     try:
-        model = create_model(card.architecture, **card.arguments)
+        with torch.device("meta"):  # shapes only: a card that lies about them takes no memory
+            model = create_model(card.architecture, **card.arguments)
     except (ConfigError, TypeError) as error:
         raise DataError(f"{file}: its card cannot be used here: {error}") from None
     load_weights(model, tensors, str(file))
@@ -79,7 +80,7 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], source: str) -> N
     extra = next((name for name in tensors if name not in wanted), None)
     if extra:
         raise DataError(f"{source}: holds the weights {extra}, which the network has not; it belongs to another one")
-    model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()})
+    model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}, assign=True)
 
 
 def parameter_count(model: nn.Module) -> int:

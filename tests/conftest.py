@@ -9,9 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch comes: waiting threads must not take the cores
+
+settings.register_profile("house", deadline=None, derandomize=True, database=None)  # the same tests on every machine
+settings.load_profile("house")
 
 # onenet and torch are imported where they are used: jaxtyping wants to be there first.
 
@@ -87,7 +91,7 @@ def write_pair(root: Path, stem: str, image: np.ndarray, mask: np.ndarray) -> No
         Image.fromarray(pixels).save(root / kind / f"{stem}.png")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> list[str]:
     """Changes to any recipe that let an epoch last a fraction of a second, on the CPU, in plain float32."""
     network = ["model.width=4", "model.depth=2", "model.stem_repeat=1"]

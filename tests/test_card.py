@@ -52,7 +52,6 @@ def test_fields_with_a_default_may_be_missing(card):
 
 
 DAMAGED = {
-    "architecture": [None, 3, ["onenet-ed-4"]],
     "arguments": [None, [], {}, {"in_channels": "three"}, {"in_channels": 0}],
     "classes": [None, 3, [], ["background"]],
     "colours": [None, [], [[0, 0, 0]], [[0, 0], [1, 1], [2, 2]], [["red", 0, 0]] * 3, [[float("inf"), 0, 0]] * 3],

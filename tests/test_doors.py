@@ -22,7 +22,10 @@ def in_a_fresh_python(code: str) -> str:
 def model():
     torch.manual_seed(0)
     made = onenet.create_model("onenet-ed-4", num_classes=3, width=4)
-    made(torch.rand(2, 3, 32, 32))  # norms with statistics: train and eval mode give different logits
+    image = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        made(image)  # gives the norms statistics: train and eval mode differ
+        made.head.bias -= made.eval()(image).mean(dim=(0, 2, 3))  # no class wins everywhere
     return made
 
 
@@ -90,7 +93,7 @@ def test_every_error_is_a_onenet_error_and_a_builtin_one():
         ("ShapeError", ValueError),
         ("TrainError", RuntimeError),
     ]:
-        assert issubclass(getattr(errors, name), (OneNetError,))
+        assert issubclass(getattr(errors, name), OneNetError)
         assert issubclass(getattr(errors, name), builtin)
 
 

@@ -186,6 +186,7 @@ def test_a_file_that_is_no_image_is_named_in_one_line(tmp_path, kind, read):
     with pytest.raises(DataError, match=complaint) as refusal:
         read(path)
     assert str(refusal.value).startswith(f"{path}: ")
+    assert str(refusal.value).count(str(path)) == 1
     assert "\n" not in str(refusal.value)
 
 

@@ -5,7 +5,7 @@ The card says how the network wants its images; the mask comes back at the photo
 
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ KINDS = ("mask", "overlay", "cutout", "probability")
 _STRIP = 256  # rows that are brought to full size at a time
 
 
+@runtime_checkable
 class Runner(Protocol):
     """Whatever computes a network: images (b, c, h, w) float32 in [0, 1] in, logits (b, k, h, w) float32 out."""
 

@@ -1,7 +1,7 @@
 """Score a model on images with masks: one pass, one confusion matrix, at each image's own size."""
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from onenet.metrics.confusion import confusion_matrix, iou, mean_over_classes
 from onenet.metrics.report import Report
 
 
+@runtime_checkable
 class Labelled(Protocol):
     """A named image with its mask of class indices, 255 where nothing is counted."""
 
@@ -23,6 +24,7 @@ class Labelled(Protocol):
     def mask(self) -> NDArray[np.uint8]: ...
 
 
+@runtime_checkable
 class Answer(Protocol):
     """What a segmenter says of an image: a mask (h, w) and logits (k, h, w) at the image's own size."""
 

@@ -32,8 +32,14 @@ def read_arguments(state: dict[str, Tensor], source: str) -> tuple[str, dict[str
         kernels = {
             part: state.get(f"{part}.convs.spatial_{i}.conv.weight") for part, i in (("encoder", 0), ("decoder", 1))
         }
-        classes = state["decoder.convs.head_1.conv.weight"].shape[0]
-        if depth < 1 or first.ndim != 3 or (kind == "ed" and "decoder.bottleneck.conv.weight" not in state):
+        head = state["decoder.convs.head_1.conv.weight"]
+        if (
+            depth < 1
+            or first.ndim != 3
+            or head.ndim < 3
+            or any(k is not None and k.ndim != 3 for k in kernels.values())
+            or (kind == "ed" and "decoder.bottleneck.conv.weight" not in state)
+        ):
             raise KeyError("decoder.bottleneck.conv.weight")
     except KeyError as error:
         key = error.args[0]
@@ -42,7 +48,7 @@ def read_arguments(state: dict[str, Tensor], source: str) -> tuple[str, dict[str
     kernel = kernels[found[0]] if found else None
     arguments: dict[str, Any] = {
         "in_channels": first.shape[2],
-        "num_classes": classes,
+        "num_classes": head.shape[0],
         "width": first.shape[0],
         "depth": depth,
         "stem_repeat": _count(state, r"encoder\.bottleneck\.blocks\.(\d+)\.conv\.weight"),
@@ -67,7 +73,7 @@ def from_authors(state: dict[str, Tensor], model: Network, source: str) -> dict[
         if theirs not in state:
             raise DataError(f"{source}: lacks {theirs}; the file is incomplete")
         tensor = state[theirs]
-        if tensor.numel() != wanted[ours].numel() or tensor.shape[:1] != wanted[ours].shape[:1]:
+        if tensor.shape != _as_theirs(wanted[ours], theirs).shape:
             raise DataError(f"{source}: {theirs} has shape {tuple(tensor.shape)}, which does not fit the other weights")
         renamed[ours] = tensor.reshape(wanted[ours].shape)
     known = {theirs for _, theirs in _names(model)}
@@ -92,10 +98,7 @@ def to_authors(model: Network) -> dict[str, Tensor]:
     ours = model.state_dict()
     state = {}
     for name, theirs in _names(model):
-        tensor = ours[name].clone()
-        if tensor.ndim == 4 and tensor.shape[2:] == (1, 1):
-            tensor = tensor.flatten(1)[:, None] if _slides(theirs) else tensor.flatten(2)
-        state[theirs] = tensor
+        state[theirs] = _as_theirs(ours[name], theirs).clone()
     classes, *kernel = state["decoder.convs.head_1.conv.weight"].shape
     for i in range(2, int(arguments["depth"]) + 1):
         channels = arguments["width"] * 2**i if arguments["replaced"] == "ed" else arguments["width"] * 2 ** (i - 1)
@@ -108,6 +111,13 @@ def _is_authors(arguments: dict[str, Any]) -> bool:
     theirs = {"spatial_place": "before", "spatial_order": "pixel", "plain_top": False, "half": False}
     varied = any(arguments.get(key, value) != value for key, value in theirs.items())
     return arguments.get("replaced") in ("e", "ed") and not varied
+
+
+def _as_theirs(tensor: Tensor, theirs: str) -> Tensor:
+    """A weight of ours in their shape."""
+    if tensor.shape[2:] == (1, 1):
+        return tensor.flatten(1)[:, None] if _slides(theirs) else tensor.flatten(2)
+    return tensor
 
 
 def _slides(theirs: str) -> bool:

@@ -57,11 +57,11 @@ def create_model(name: str, in_channels: int = 3, num_classes: int = 2, **sizes:
     if name not in CATALOG:
         raise ConfigError(f"unknown model {name!r}: {did_you_mean(name, CATALOG)}")
     builder, defaults = CATALOG[name]
-    known = [key for key in inspect.signature(builder).parameters if key not in ("in_channels", "num_classes")]
-    for key, value in sizes.items():
+    known = inspect.signature(builder).parameters
+    for key, value in {"in_channels": in_channels, "num_classes": num_classes, **sizes}.items():
         if key not in known:
             raise ConfigError(f"model {name} has no argument {key!r}: {did_you_mean(key, known)}")
-        default = inspect.signature(builder).parameters[key].default
+        default = known[key].default
         if type(value) is not type(default):
             raise ConfigError(f"model.{key}={value!r}: expected {type(default).__name__}, for example {default!r}")
     sizes = {**defaults, **sizes}

@@ -66,9 +66,10 @@ class Network(nn.Module):
     def forward(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k ho wo"]:
         check_images(image, self.in_channels)
         h, w = image.shape[2:]
-        features = self.encoder(self.standardise(self.pad(image)))
-        logits = self.head(self.decoder(features))  # b k hp wp
-        return logits[:, :, :h, :w]
+        padded = self.pad(image)
+        logits = self.head(self.decoder(self.encoder(self.standardise(padded))))  # b k hp/f wp/f
+        factor = padded.shape[2] // logits.shape[2]  # 2 where the network leaves its logits at half size
+        return logits[:, :, : -(-h // factor), : -(-w // factor)]
 
 
 def check_images(image: Tensor, in_channels: int) -> None:

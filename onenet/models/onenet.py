@@ -61,6 +61,13 @@ def onenet(
     _check_choice("spatial_order", spatial_order, ORDERS)
     if spatial_kernel and spatial_kernel % 2 == 0:
         raise ConfigError(f"spatial_kernel={spatial_kernel}: the kernel's length must be odd, or 0 for none")
+    missing = {"e": "decoder", "d": "encoder"}.get(replaced)
+    if spatial_kernel and spatial_in == missing:
+        raise ConfigError(
+            f"spatial_in={spatial_in!r}: with replaced={replaced!r} the {missing} is 2D and has no such part"
+        )
+    if missing == "decoder" and (plain_top or spatial_place != "before"):
+        raise ConfigError("plain_top and spatial_place concern the 1D decoder, which replaced='e' has not")
     if half and replaced == "d":
         raise ConfigError("half=True: only the 1D encoder's stem can unshuffle; use replaced='e' or 'ed'")
     if half and depth < 2:

@@ -134,7 +134,7 @@ def test_a_network_that_they_do_not_have_is_refused(name, arguments):
 def test_a_missing_weight_is_named(kind, key):
     state = state_dict(kind)
     del state[key]
-    check_refused(state, *([key] if "channel_1_1" not in key else []))
+    check_refused(state, *([] if key.endswith("channel_1_1.conv.weight") else [key]))  # this one counts the levels
 
 
 def test_a_decoder_without_its_first_convolution_is_refused():
@@ -143,23 +143,21 @@ def test_a_decoder_without_its_first_convolution_is_refused():
     check_refused(state, "decoder.bottleneck.conv.weight")
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    "key",
+    ("kind", "key"),
     [
-        "encoder.bottleneck.blocks.0.conv.bias",
-        "encoder.convs.channel_1_1.conv.weight",
-        "encoder.convs.channel_2_0.bn.running_mean",
-        "encoder.convs.spatial_1.conv.weight",
-        "decoder.convs.channel_2_1.conv.weight",
-        "decoder.convs.channel_2_1.conv.conv.weight",
+        ("ed", "encoder.bottleneck.blocks.0.conv.bias"),
+        ("ed", "encoder.convs.channel_1_1.conv.weight"),
+        ("ed", "encoder.convs.channel_2_0.bn.running_mean"),
+        ("ed", "encoder.convs.spatial_1.conv.weight"),
+        ("ed", "decoder.convs.channel_2_1.conv.weight"),
+        ("e", "decoder.convs.channel_2_1.conv.conv.weight"),
+        ("e", "decoder.convs.up_2.conv.weight"),
     ],
 )
 @pytest.mark.parametrize("change", ["longer", "a number", "no rows"])
 def test_a_weight_of_another_shape_is_named(kind, key, change):
     state = state_dict(kind)
-    if key not in state:
-        pytest.skip(f"not in {kind}")
     tensor = state[key]
     state[key] = {"longer": torch.cat([tensor, tensor]), "a number": torch.tensor(1.0), "no rows": tensor[:0]}[change]
     check_refused(state, key)
@@ -188,12 +186,6 @@ def test_a_weight_with_its_axes_in_another_order_is_refused():
 
 def test_a_weight_that_they_do_not_have_is_named():
     check_refused({**state_dict("ed"), "decoder.attention.weight": torch.zeros(1)}, "decoder.attention.weight")
-
-
-def test_more_levels_than_we_build_are_refused():
-    state = state_dict("ed")
-    state |= {f"encoder.convs.channel_1_{i}.conv.weight": torch.zeros(1) for i in range(2, 12)}
-    check_refused(state)
 
 
 def test_the_weights_of_another_network_are_refused():

@@ -104,7 +104,7 @@ class TestWrongArguments:
         assert "\n" not in str(caught.value)
 
     def test_a_name_unlike_any_lists_them_all(self):
-        with pytest.raises(ConfigError, match="choose from unet-4, unet-5, .*, onenet-d-4$"):
+        with pytest.raises(ConfigError, match=r"choose from unet-4, unet-5, .*, onenet-d-4$"):
             onenet.create_model("xyz")
 
     @pytest.mark.parametrize(
@@ -255,9 +255,7 @@ class TestVariants:
         model = small("onenet-ed-4-spatial", spatial_place=place)
         assert order_of_calls(model, "encoder.blocks.1") == ["down", "spatial_1", "channel_1", "channel_2"]
 
-    @pytest.mark.parametrize(
-        ("order", "kind"), [("pixel", SpatialConv), ("channel", SpatialConvChannelMajor)]
-    )
+    @pytest.mark.parametrize(("order", "kind"), [("pixel", SpatialConv), ("channel", SpatialConvChannelMajor)])
     def test_order_in_which_the_tensor_is_flattened(self, order, kind):
         model = small("onenet-ed-4-spatial", spatial_order=order)
         places = spatial_places(model)
@@ -313,12 +311,12 @@ class TestVariants:
         grouped = [m.groups > 1 for m in encoder.modules() if isinstance(m, nn.Conv2d)]
         assert grouped == [False] * 3 + [True, False] * 8
 
-    def test_no_skip_reaches_the_top_of_the_decoder(self):
-        """Code and notes: the finest level is not concatenated; ResNet's is."""
-        for name, skips in (("onenet-ed-4", 3), ("onenet-e-4", 3), ("unet-5", 4), ("resnet34-unet", 4)):
-            joined = []
-            model = small(name)
-            for block in model.decoder.blocks:
-                block.register_forward_pre_hook(lambda _, args: joined.append(len(args) - 1))
-            logits(model)
-            assert joined == [1] * skips + [0] * (len(joined) - skips), name
+    @pytest.mark.parametrize(
+        ("name", "skips"), [("onenet-ed-4", 3), ("onenet-e-4", 3), ("unet-5", 4), ("resnet34-unet", 4)]
+    )
+    def test_the_last_block_of_the_decoder_gets_no_skip(self, name, skips):
+        model, joined = small(name), []
+        for block in model.decoder.blocks:
+            block.register_forward_pre_hook(lambda _, args: joined.append(len(args) - 1))
+        logits(model)
+        assert joined == [1] * skips + [0]

@@ -1,0 +1,89 @@
+"""`onenet convert`: the authors' weights into ours and back."""
+
+import pytest
+import torch
+
+import onenet
+from onenet.models.authors import to_authors
+
+
+@pytest.fixture(params=["onenet-ed-4", "onenet-e-4-spatial"])
+def network(request):
+    torch.manual_seed(0)
+    return onenet.create_model(request.param, num_classes=3, width=4, depth=2, stem_repeat=2).eval()
+
+
+@pytest.fixture
+def authors(network, tmp_path):
+    torch.save(to_authors(network), tmp_path / "authors.pth")
+    return "authors.pth"
+
+
+def test_the_converted_model_computes_what_the_authors_did(onenet_command, network, authors):
+    done = onenet_command("convert", authors, "ours.safetensors")
+    assert done.code == 0, done.err
+    assert "width=4, depth=2, stem_repeat=2" in done.out and "num_classes=3" in done.out
+    image = torch.rand(1, 3, 13, 18, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.equal(onenet.load("ours.safetensors")(image), network(image))
+
+
+def test_there_and_back_the_weights_are_the_same(onenet_command, authors):
+    onenet_command("convert", authors, "ours.safetensors")
+    assert onenet_command("convert", "--to-authors", "ours.safetensors", "back.pth").code == 0
+    before, after = (torch.load(name, weights_only=True) for name in (authors, "back.pth"))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_network_that_the_authors_do_not_have_is_refused(onenet_command, tmp_path):
+    onenet.save(onenet.create_model("unet-4", width=4, depth=2), tmp_path / "unet.safetensors")
+    assert "the authors' code has no such network" in onenet_command(
+        "convert", "--to-authors", "unet.safetensors", "unet.pth"
+    ).error
+    assert not (tmp_path / "unet.pth").exists()
+
+
+class Harmful:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "No such file or directory"),
+        (b"", "weights.pth: "),
+        (b"not a checkpoint", "weights.pth: "),
+        ({"epoch": 3}, "holds no state dict"),
+        ([1, 2], "holds no state dict"),
+        ({"conv1.weight": torch.zeros(3)}, "not a checkpoint of the authors' OneNet"),
+        ({"encoder.bottleneck.blocks.0.conv.weight": torch.zeros(4, 1, 3)}, "not a checkpoint of the authors' OneNet"),
+    ],
+)
+def test_a_foreign_file_is_refused_in_one_line(onenet_command, tmp_path, content, complaint):
+    if content is not None:
+        path = tmp_path / "weights.pth"
+        path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
+    assert complaint in onenet_command("convert", "weights.pth", "ours.safetensors").error
+    assert not (tmp_path / "ours.safetensors").exists()
+
+
+def test_code_in_a_file_is_not_run(onenet_command, tmp_path):
+    torch.save({"weight": Harmful(str(tmp_path / "harm-was-done"))}, tmp_path / "weights.pth")
+    assert "weights.pth: not a file of torch weights that can be read safely" in onenet_command(
+        "convert", "weights.pth", "ours.safetensors"
+    ).error
+    assert not (tmp_path / "harm-was-done").exists()
+
+
+def test_a_file_is_not_converted_onto_itself(onenet_command, authors):
+    assert "the same file" in onenet_command("convert", authors, f"./{authors}").error
+
+
+def test_the_ending_says_what_is_written(onenet_command, authors, tmp_path):
+    assert "saved as .safetensors" in onenet_command("convert", authors, "ours.pt").error
+    assert not (tmp_path / "ours.pt").exists()

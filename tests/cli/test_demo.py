@@ -1,0 +1,57 @@
+"""`onenet demo`: one command from nothing to masks."""
+
+import json
+
+import pytest
+
+import onenet
+from onenet.config import load_config
+from onenet.images import read_mask
+from onenet.train.folder import RunFolder
+
+QUICK = ["train.epochs=1", "model.width=4", "model.depth=2", "model.stem_repeat=1", "data.size=32", "train.device=cpu"]
+
+
+def test_the_demo_trains_scores_on_unseen_images_and_draws_their_masks(onenet_command, tmp_path):
+    done = onenet_command("demo", "--out", "here", *QUICK)
+    assert done.code == 0, done.err
+    report = json.loads((tmp_path / "here/report.json").read_text())
+    assert report["split"] == "test" and report["images"] == 14
+    masks = sorted((tmp_path / "here/masks").glob("*.png"))
+    assert len(masks) == 2 * 14  # with an overlay each
+    assert set(read_mask(next(path for path in masks if ".overlay" not in path.name)).ravel()) <= {0, 1}
+    assert "here/report.html" in done.out and "onenet train --data" in done.out
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A folder as an earlier demo left it, with a file of the user's."""
+    folder = RunFolder(tmp_path / "here")
+    folder.begin(load_config("demo"))
+    folder.model.write_text("the earlier weights")
+    (folder.path / "notes.txt").write_text("mine")
+    return folder
+
+
+def test_the_demo_replaces_its_earlier_run_and_leaves_other_files(onenet_command, earlier):
+    assert onenet_command("demo", "--out", "here", *QUICK).code == 0
+    assert onenet.load(earlier.model).card.architecture == "onenet-e-4"
+    assert (earlier.path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("mistake", ["model.name=onenet-e", "model.widht=4", "data.root=samples:nuclie", "train.epochs=0"])
+def test_a_mistake_does_not_cost_the_earlier_run(onenet_command, earlier, mistake):
+    assert onenet_command("demo", "--out", "here", *QUICK, mistake).error
+    assert earlier.model.read_text() == "the earlier weights"
+
+
+def test_the_demo_does_not_replace_a_run_on_other_data(onenet_command, photos, tiny, tmp_path):
+    assert onenet_command("train", "--data", f"folder:{photos()}", *tiny, "--out", "mine").code == 0
+    before = (tmp_path / "mine/model.safetensors").read_bytes()
+    assert "mine: holds a run on other data" in onenet_command("demo", "--out", "mine", *QUICK).error
+    assert (tmp_path / "mine/model.safetensors").read_bytes() == before
+
+
+def test_a_file_is_no_folder_for_the_demo(onenet_command, tmp_path):
+    (tmp_path / "here").write_text("a file")
+    assert "here" in onenet_command("demo", "--out", "here", *QUICK).error

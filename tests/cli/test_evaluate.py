@@ -1,0 +1,50 @@
+"""`onenet evaluate`: a model and images with masks in, scores out."""
+
+import json
+
+import pytest
+
+from onenet.config import parse_spec
+from onenet.scoring import evaluate
+
+
+@pytest.fixture
+def score(onenet_command, tiny_model, photos):
+    root = photos(count=8)
+
+    def run(*words):
+        return onenet_command("evaluate", tiny_model, "--data", f"folder:{root}", *words)
+
+    return run
+
+
+def test_the_table_has_a_row_per_class(score):
+    done = score()
+    assert done.code == 0 and done.err == ""
+    assert "| background |" in done.out and "| class 1 |" in done.out and "split test" in done.out
+
+
+def test_json_is_the_report(score, tiny_model, tmp_path):
+    found = json.loads(score("--json", "--split", "all").out)
+    expected = evaluate(tiny_model, parse_spec(f"folder:{tmp_path / 'photos'}"), "all").report
+    assert found == expected.to_dict()
+    assert found["images"] == 8
+
+
+def test_a_report_can_be_written_beside(score, tmp_path):
+    done = score("--report", "scores", "--json")
+    assert json.loads(done.out) == json.loads((tmp_path / "scores/report.json").read_text())
+    assert "<html" in (tmp_path / "scores/report.html").read_text()
+    assert "scores/report.html" in score("--report", "scores").out
+
+
+def test_notes_do_not_disturb_the_json(onenet_command, tiny_model, photos):
+    done = onenet_command("evaluate", tiny_model, "--data", f"folder:{photos(values=(0, 255))}", "--json")
+    assert json.loads(done.out)["images"] == 1
+    assert done.err.startswith("note: masks hold 0 and 255")
+
+
+def test_the_folder_of_a_run_is_a_model(onenet_command, photos, tiny):
+    root = photos()
+    assert onenet_command("train", "--data", f"folder:{root}", *tiny, "--out", "run").code == 0
+    assert onenet_command("evaluate", "run", "--data", f"folder:{root}").code == 0

@@ -1,0 +1,35 @@
+"""`onenet list` says what there is by name."""
+
+import pytest
+
+import onenet
+from onenet.config import FORMATS, recipe_names
+from onenet.data import sample_sets
+from onenet.study.plan import plan_names
+
+
+def test_models_stand_with_their_millions_of_parameters(onenet_command):
+    lines = onenet_command("list", "models").out.splitlines()
+    assert [line.split()[0] for line in lines] == onenet.list_models()
+    (unet,) = [line.split() for line in lines if line.startswith("unet-4 ")]
+    count = sum(p.numel() for p in onenet.create_model("unet-4").parameters())
+    assert unet[1:] == [f"{count / 1e6:.2f}", "M"]
+    assert onenet_command("list").out.splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("recipes", recipe_names()),
+        ("formats", list(FORMATS)),
+        ("samples", [f"samples:{name}" for name in sample_sets()]),
+        ("studies", plan_names()),
+    ],
+)
+def test_every_name_stands_on_its_line(onenet_command, what, names):
+    assert names
+    assert onenet_command("list", what).out.splitlines() == names
+
+
+def test_an_unknown_list_is_answered_with_the_nearest(onenet_command):
+    assert onenet_command("list", "model").error == "cannot list 'model': did you mean models?"

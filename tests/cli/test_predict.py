@@ -1,0 +1,164 @@
+"""`onenet predict`: photos in, masks out, each under a name of its own."""
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import onenet
+from onenet.images import read_mask
+
+
+@pytest.fixture
+def predict(onenet_command, tiny_model):
+    return lambda *words, **options: onenet_command("predict", tiny_model, *words, **options)
+
+
+@pytest.fixture
+def draw(tiny_model):
+    """The mask that the library draws of a photo."""
+    segmenter = onenet.Segmenter(tiny_model)
+    return lambda photo: segmenter(photo).mask
+
+
+@pytest.fixture
+def album(tmp_path, photos):
+    """album/one.png, album/two.png, album/holiday/one.png"""
+    images = sorted((photos(count=3) / "images").iterdir())
+    for source, name in zip(images, ("one.png", "two.png", "holiday/one.png"), strict=True):
+        (tmp_path / "album" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, tmp_path / "album" / name)
+    return Path("album")
+
+
+def written(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+
+
+def test_a_photo_gives_a_mask_and_an_overlay(predict, album, tmp_path, draw):
+    done = predict("album/two.png")
+    assert done.code == 0 and done.err == ""
+    assert written(tmp_path / "predictions") == ["two.overlay.png", "two.png"]
+    assert np.array_equal(read_mask(tmp_path / "predictions/two.png"), draw("album/two.png"))
+    assert "album/two.png  ->  predictions/two.png, predictions/two.overlay.png" in done.out
+
+
+def test_any_kinds_can_be_saved_anywhere(predict, album, tmp_path):
+    assert predict("album/two.png", "--save", "probability, cutout", "--out", "a/b").code == 0
+    assert written(tmp_path / "a/b") == ["two.cutout.png", "two.probability.npz"]
+
+
+def test_in_a_folder_equal_names_keep_their_sub_folder(predict, album, tmp_path, draw):
+    assert predict("album", "--save", "mask").code == 0
+    assert written(tmp_path / "predictions") == ["holiday/one.png", "one.png", "two.png"]
+    for name in written(tmp_path / "predictions"):
+        assert np.array_equal(read_mask(tmp_path / "predictions" / name), draw(album / name))
+
+
+def test_where_names_differ_no_sub_folder_is_made(predict, album, tmp_path):
+    (album / "one.png").unlink()
+    assert predict("album", "--save", "mask").code == 0
+    assert written(tmp_path / "predictions") == ["one.png", "two.png"]
+
+
+def test_a_glob_names_its_files(predict, album, tmp_path):
+    assert predict("album/t*.png", "--save", "mask").code == 0
+    assert written(tmp_path / "predictions") == ["two.png"]
+    assert predict("album/**/*.png", "--save", "mask", "--out", "all").code == 0
+    assert len(written(tmp_path / "all")) == 3
+
+
+def test_files_given_one_by_one_keep_their_folder_too_where_their_names_are_equal(predict, album, tmp_path):
+    assert predict("album/one.png", "album/holiday/one.png", "--save", "mask").code == 0
+    assert len(set(written(tmp_path / "predictions"))) == 2
+    assert "holiday/one.png" in written(tmp_path / "predictions")
+
+
+def test_equal_names_with_other_endings_do_not_overwrite_each_other(predict, album, tmp_path):
+    Image.open(album / "two.png").save(album / "two.jpg")
+    assert predict("album/two.png", "album/two.jpg", "--save", "mask").code == 0
+    assert len(written(tmp_path / "predictions")) == 2
+
+
+def test_the_same_file_named_twice_is_drawn_once(predict, album, tmp_path):
+    done = predict("album/two.png", "album/t*.png", "--save", "mask")
+    assert done.out.count("->") == 1
+
+
+def test_one_photo_s_mask_does_not_overwrite_another_s_overlay(predict, album, tmp_path, draw):
+    shutil.copy(album / "one.png", album / "two.overlay.png")
+    done = predict("album/two.png", "album/two.overlay.png")
+    assert done.code == 0
+    names = [name for line in done.out.splitlines() for name in line.partition("->")[2].split(",")]
+    assert len({name.strip() for name in names}) == 4
+
+
+def test_a_photo_is_never_overwritten_by_its_mask(predict, album, tmp_path):
+    before = (album / "two.png").read_bytes()
+    predict("album/two.png", "--out", "album")
+    assert (album / "two.png").read_bytes() == before
+
+
+def test_standard_input_is_a_photo(predict, album, tmp_path, draw):
+    done = predict("-", "--save", "mask", stdin=(album / "two.png").read_bytes())
+    assert done.code == 0
+    assert np.array_equal(read_mask(tmp_path / "predictions/stdin.png"), draw("album/two.png"))
+
+
+def test_standard_output_is_a_mask_and_nothing_else(predict, album, tmp_path, draw):
+    done = predict("album/two.png", "--out", "-")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(done.out_bytes))), draw("album/two.png"))
+    piped = predict("-", "--out", "-", stdin=(album / "two.png").read_bytes())
+    assert piped.out_bytes == done.out_bytes
+    assert not (tmp_path / "predictions").exists()
+
+
+def test_standard_output_takes_one_mask(predict, album):
+    assert "--out - writes one mask, but there are 3 inputs" in predict("album", "--out", "-").error
+
+
+def test_a_bad_file_is_reported_and_the_rest_go_on(predict, album, tmp_path):
+    (album / "broken.png").write_bytes(b"not an image")
+    done = predict("album", "album/gone.png", "--save", "mask")
+    assert done.code == 2
+    assert written(tmp_path / "predictions") == ["holiday/one.png", "one.png", "two.png"]
+    lines = done.err.splitlines()
+    assert all(line.startswith("error: ") for line in lines)
+    assert "album/broken.png: not an image" in lines[0] and "album/gone.png: no such file" in lines[1]
+    assert "2 of 5 inputs" in lines[2] and len(lines) == 3
+
+
+def test_one_bad_file_alone_is_one_line(predict, tmp_path):
+    assert "gone.png: no such file" in predict("gone.png").error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_stops_at_once(predict, album, tmp_path, monkeypatch):
+    import errno
+    import os
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert "cannot be written (No space left on device)" in predict("album").error
+    assert written(tmp_path / "predictions") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["empty"], "empty: holds no images"),
+        (["*.png"], "*.png: no file matches"),
+        (["album/one.png", "--save", "overlays"], "--save 'overlays': did you mean overlay?"),
+        (["album/one.png", "--threads", "0"], "threads=0: must be at least 1"),
+        (["album/one.png", "--out", "album/two.png"], "album/two.png"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_line(predict, album, tmp_path, words, complaint):
+    (tmp_path / "empty").mkdir()
+    assert complaint in predict(*words).error
+    assert not (tmp_path / "predictions").exists()

@@ -1,0 +1,23 @@
+"""`onenet study`: a grid of models and seeds, trained, scored and kept."""
+
+import json
+
+import pytest
+
+PETS = ["data.root=samples:oxford_pet", "data.size=16", "train.batch=4", "train.epochs=1", "model.depth=2"]
+QUICK = [*PETS, "model.width=4", "train.precision=32-true", "train.device=cpu"]
+
+
+@pytest.mark.slow
+def test_the_pet_study_gives_a_table_a_file_and_goes_on_where_it_stopped(onenet_command, tmp_path):
+    done = onenet_command("study", "pet-small", *QUICK, "--out", "study")
+    assert done.code == 0, done.err
+    assert [line.split()[1] for line in done.out.splitlines()[2:5]] == ["onenet-ed-4", "onenet-e-4", "unet-4"]
+    result = json.loads((tmp_path / "study/pet-small.json").read_text())
+    assert len(result["cells"]) == 9
+    again = onenet_command("study", "pet-small", *QUICK, "--out", "study", "--json")
+    assert json.loads(again.out)["cells"] == result["cells"]
+
+
+def test_an_unknown_study_is_answered_with_the_nearest(onenet_command):
+    assert onenet_command("study", "pet").error.startswith("unknown study 'pet': ")

@@ -1,0 +1,479 @@
+"""A run: the same seed gives the same bits, an interruption leaves no trace, the best weights are the ones kept."""
+
+import dataclasses
+import errno
+import math
+import os
+
+import numpy as np
+import pytest
+import torch
+
+import onenet
+from onenet.config import load_config
+from onenet.errors import ConfigError, DataError, OneNetError, TrainError
+from onenet.metrics.report import Report
+from onenet.scoring import evaluate
+from onenet.train import loop, run
+from onenet.train.folder import RunFolder
+from onenet.train.run import Run
+
+PETS = ["data.format=pet-small", "data.root=samples:oxford_pet", "data.size=32", "train.batch=4"]  # 8 to train: two steps an epoch
+
+
+@pytest.fixture(scope="module")
+def config(tiny):
+    """A run on the packaged pets, `config(epochs=3)`: a validation after each epoch."""
+
+    def make(*changes, epochs=2):
+        return load_config("default", [*tiny, *PETS, f"train.epochs={epochs}", *changes])
+
+    return make
+
+
+@pytest.fixture
+def begin(tmp_path, config):
+    """`begin("a", epochs=3)` is a run that is ready to train in the folder tmp_path/a."""
+
+    def start(name="run", *changes, epochs=2, resume=False):
+        return Run(config(*changes, epochs=epochs), RunFolder(tmp_path / name), resume=resume)
+
+    return start
+
+
+def train(ready, epochs=None, **options):
+    """Train that many epochs of a run and abandon it."""
+    found = []
+    for epoch in ready.epochs(**options):
+        found.append(epoch)
+        if len(found) == epochs:
+            break
+    return found
+
+
+def files(path):
+    return sorted(file.relative_to(path).as_posix() for file in path.rglob("*"))
+
+
+def same_bits(first, second):
+    """Whether two nests of dictionaries, lists, tensors and numbers are equal to the bit; times aside."""
+    if isinstance(first, torch.Tensor):
+        return first.dtype == second.dtype and torch.equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(same_bits(first[k], second[k]) for k in first if k != "seconds")
+    if isinstance(first, list):
+        return len(first) == len(second) and all(map(same_bits, first, second))
+    return first == second or (first != first and second != second)
+
+
+def same_runs(first, second):
+    """Whether two folders tell the same story: weights, optimiser, log, and the file of the best model."""
+    state, other = first.folder.read_state(), second.folder.read_state()
+    weights = [path.read_bytes() for path in (first.folder.model, second.folder.model)]
+    return same_bits(state, other) and weights[0] == weights[1]
+
+
+# --- what a run leaves behind
+
+
+def test_a_run_leaves_its_configuration_environment_log_best_model_and_state(begin):
+    ready = begin()
+    assert files(ready.folder.path) == ["config.toml", "environment.json"]
+    train(ready)
+    assert files(ready.folder.path) == ["config.toml", "environment.json", "last.ckpt", "log.csv", "model.safetensors"]
+
+
+def test_the_log_has_a_row_per_epoch_with_what_was_measured(begin):
+    ready = begin("run", "train.validate_every=2", epochs=3)
+    epochs = train(ready)
+    rows = ready.folder.read_log()
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    for row, epoch in zip(rows, epochs, strict=True):
+        assert row["train_loss"] == pytest.approx(epoch.trained.loss, rel=1e-5)
+        assert row["seconds"] > 0
+    assert math.isnan(rows[0]["val_mean_iou"]) and epochs[0].report is None
+    for row, epoch in zip(rows[1:], epochs[1:], strict=True):  # every second epoch, and the last
+        assert row["val_foreground_iou"] == pytest.approx(epoch.report.foreground_iou, rel=1e-5)
+        assert row["val_cross_entropy"] == pytest.approx(epoch.report.cross_entropy, rel=1e-5)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_steps(begin):
+    losses = []
+    (epoch,) = train(begin(epochs=1), on_step=lambda epoch, step, loss: losses.append((epoch, step, loss)))
+    assert [(number, step) for number, step, _ in losses] == [(1, 1), (1, 2)]
+    assert epoch.trained.loss == pytest.approx(np.mean([loss for _, _, loss in losses]))
+
+
+def test_steps_are_counted_over_the_whole_run(begin):
+    steps = []
+    ready = begin(epochs=3)
+    train(ready, on_step=lambda epoch, step, loss: steps.append(step))
+    assert steps == [1, 2, 3, 4, 5, 6] and ready.steps == 6
+
+
+def test_the_model_is_trained_for_the_classes_and_channels_of_the_data(begin):
+    ready = begin()
+    train(ready)
+    card = onenet.load(ready.folder.model).card
+    assert card.classes == ("background", "pet", "border") and card.background == 0
+    assert (card.in_channels, card.size, card.scale) == (3, (32, 32), "size")
+    assert card.training["recipe"] == "default" and card.training["data"] == "oxford-pet"
+    assert card.training["best_epoch"] in (1, 2)
+    assert str(ready.folder.path.parent) not in card.to_json()  # names and numbers, never paths
+
+
+def test_training_finds_the_bright_squares(tmp_path, tiny, photos):
+    changes = [f"data.root={photos(count=12)}", "train.epochs=12", "train.learning_rate=0.02", "train.ema=0.5"]
+    epochs = train(Run(load_config("default", [*tiny, *changes]), RunFolder(tmp_path / "run")))
+    assert epochs[-1].trained.loss < 0.6 * epochs[0].trained.loss
+    assert epochs[-1].report.foreground_iou > 0.6
+
+
+# --- the same bits
+
+
+def test_the_same_seed_gives_the_same_bits(begin):
+    first, second = begin("first"), begin("second")
+    train(first), train(second)
+    assert same_runs(first, second)
+
+
+def test_another_seed_gives_another_model(begin):
+    first, second = begin("first"), begin("second", "train.seed=1")
+    train(first), train(second)
+    assert not same_runs(first, second)
+
+
+def test_the_written_configuration_repeats_the_run_to_the_bit(begin, tmp_path):
+    first = begin("first")
+    train(first)
+    second = Run(load_config(str(first.folder.path / "config.toml")), RunFolder(tmp_path / "second"))
+    train(second)
+    assert same_runs(first, second)
+
+
+def test_a_worker_process_changes_nothing(begin):
+    first, second = begin("first"), begin("second", "train.workers=1")
+    train(first), train(second)
+    assert same_bits(first.folder.read_state(), second.folder.read_state())
+
+
+# --- interrupted and resumed
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(config, tmp_path_factory):
+    ready = Run(config(epochs=4), RunFolder(tmp_path_factory.mktemp("uninterrupted") / "run"))
+    train(ready)
+    return ready
+
+
+def test_two_epochs_and_two_more_are_four_to_the_bit(begin, uninterrupted):
+    train(begin(epochs=4), epochs=2)
+    resumed = begin(epochs=4, resume=True)
+    assert resumed.finished_epochs == 2
+    assert [epoch.trained.number for epoch in train(resumed)] == [3, 4]
+    assert same_runs(resumed, uninterrupted)
+
+
+def test_stopped_in_the_middle_of_an_epoch_a_run_goes_on_after_the_last_whole_one(begin, uninterrupted):
+    def stop_in_the_third_epoch(epoch, step, loss):
+        if step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(begin(epochs=4), on_step=stop_in_the_third_epoch)
+    resumed = begin(epochs=4, resume=True)
+    assert resumed.finished_epochs == 2
+    train(resumed)
+    assert same_runs(resumed, uninterrupted)
+
+
+def test_stopped_in_its_first_epoch_a_run_begins_again(begin, uninterrupted):
+    def stop(epoch, step, loss):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(begin(epochs=4), on_step=stop)
+    resumed = begin(epochs=4, resume=True)
+    train(resumed)
+    assert same_runs(resumed, uninterrupted)
+
+
+def test_resumed_from_its_folder_alone_a_run_is_the_same(begin, uninterrupted):
+    folder = begin(epochs=4).folder
+    train(Run(folder.config(), folder, resume=True), epochs=2)
+    resumed = Run(folder.config(), folder, resume=True)
+    train(resumed)
+    assert same_runs(resumed, uninterrupted)
+
+
+def test_a_finished_run_has_nothing_left(uninterrupted):
+    assert train(Run(uninterrupted.config, uninterrupted.folder, resume=True)) == []
+
+
+def test_a_run_whose_network_was_changed_is_not_resumed(begin):
+    train(begin(epochs=4), epochs=1)
+    with pytest.raises(OneNetError, match=r"last\.ckpt") as refusal:
+        begin("run", "model.width=8", epochs=4, resume=True)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", {"x": torch.zeros(1)}])
+def test_a_damaged_state_is_named(begin, content):
+    ready = begin(epochs=4)
+    train(ready, epochs=1)
+    path = ready.folder.path / "last.ckpt"
+    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
+    with pytest.raises(DataError, match=r"last\.ckpt") as refusal:
+        begin(epochs=4, resume=True)
+    assert "\n" not in str(refusal.value)
+
+
+# --- the best weights
+
+
+def test_the_saved_weights_score_what_the_log_says_of_the_best_epoch(begin):
+    ready = begin("run", "train.learning_rate=0.01", epochs=4)
+    train(ready)
+    best = max(ready.folder.read_log(), key=lambda row: row["val_foreground_iou"])
+    again = evaluate(ready.folder.model, ready.config.data, "val").report
+    assert again.foreground_iou == pytest.approx(best["val_foreground_iou"], abs=1e-4)
+    assert again.cross_entropy == pytest.approx(best["val_cross_entropy"], rel=1e-3)
+
+
+def test_without_averaging_the_saved_weights_are_the_trained_ones(begin):
+    ready = begin("run", "train.ema=0", epochs=1)
+    train(ready)
+    assert same_bits(dict(onenet.load(ready.folder.model).state_dict()), dict(ready.network.state_dict()))
+
+
+def scripted(monkeypatch, ious, entropies=None):
+    """Validations that give these IoUs of the one class beside the background; None is not a number."""
+    script = iter(zip(ious, entropies or [1.0] * len(ious), strict=True))
+
+    def score(segment, samples, card, data, split):
+        iou, entropy = next(script)
+        k = card.num_classes
+        matrix = np.zeros((k, k), dtype=np.int64)
+        matrix[0, 0] = 100
+        if iou is not None:
+            matrix[1, 1], matrix[1, 0] = round(100 * iou), 100 - round(100 * iou)
+        return Report(data, split, 1, card.classes, card.background, matrix, entropy)
+
+    monkeypatch.setattr(run, "score", score)
+
+
+def best_epochs(ready):
+    """Train; which epochs were the best so far, and the weights of each epoch's average."""
+    weights, best = {}, []
+    for epoch in ready.epochs():
+        number = epoch.trained.number
+        weights[number] = {k: v.clone() for k, v in ready.average.module.state_dict().items()}
+        best += [number] if epoch.is_best else []
+    return best, weights
+
+
+@pytest.mark.parametrize(
+    ("ious", "entropies", "best"),
+    [
+        ([0.2, 0.6, 0.4, 0.6], None, [1, 2]),  # an equal one later does not replace it
+        ([0.0, 0.0, 0.1, 0.0], None, [1, 3]),
+        ([None, None, None, None], [0.9, 0.5, 0.7, 0.4], [1, 2, 4]),  # undefined: the lowest loss
+        ([None, 0.1, None, 0.0], [0.1, 0.9, 0.1, 0.9], [1, 2]),
+        ([None, None, None, None], [float("nan"), 0.5, 0.7, 0.4], [2, 4]),
+    ],
+)
+def test_the_highest_iou_without_background_is_kept_and_the_lowest_loss_where_there_is_none(
+    begin, monkeypatch, ious, entropies, best
+):
+    scripted(monkeypatch, ious, entropies)
+    ready = begin(epochs=4)
+    found, weights = best_epochs(ready)
+    saved = onenet.load(ready.folder.model)
+    assert found == best
+    assert saved.card.training["best_epoch"] == best[-1]
+    assert same_bits(dict(saved.state_dict()), weights[best[-1]])
+
+
+def test_a_resumed_run_remembers_the_best(begin, monkeypatch):
+    scripted(monkeypatch, [0.6, 0.2, 0.4, 0.5])
+    train(begin(epochs=4), epochs=2)
+    assert [epoch.is_best for epoch in train(begin(epochs=4, resume=True))] == [False, False]
+
+
+# --- classes without a background
+
+
+def test_without_a_background_all_classes_weigh_the_same_and_count(tmp_path, tiny, photos):
+    changes = ["data.background=-1", "train.background_weight=0.25", f"data.root={photos()}"]
+    ready = Run(load_config("default", [*tiny, *changes]), RunFolder(tmp_path / "run"))
+    (*_, last) = train(ready)
+    card = onenet.load(ready.folder.model).card
+    assert card.background is None
+    assert last.report.foreground_iou == last.report.mean_iou
+
+
+# --- what cannot go on
+
+
+def test_a_folder_that_holds_a_run_is_refused(begin):
+    ready = begin()
+    before = {path: path.read_bytes() for path in ready.folder.path.iterdir()}
+    with pytest.raises(ConfigError, match="holds a run already.*--resume"):
+        begin()
+    assert {path: path.read_bytes() for path in ready.folder.path.iterdir()} == before
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_leaves_nothing_of_the_epoch(begin, monkeypatch):
+    class Diverges(run.SegmentationLoss):
+        steps = 0
+
+        def forward(self, logits, mask):
+            Diverges.steps += 1
+            return super().forward(logits, mask) * (math.nan if Diverges.steps == 4 else 1)
+
+    monkeypatch.setattr(run, "SegmentationLoss", Diverges)
+    ready = begin(epochs=3)
+    epochs = ready.epochs()
+    next(epochs)
+    before = {path: path.read_bytes() for path in ready.folder.path.iterdir()}
+    with pytest.raises(TrainError, match=r"loss became nan in epoch 2, step 2, at learning rate .*lower train\.learn"):
+        next(epochs)
+    assert {path: path.read_bytes() for path in ready.folder.path.iterdir()} == before
+
+
+def test_weights_that_are_not_numbers_are_never_kept_as_the_best(begin):
+    """The last step of an epoch can break the weights after its loss was still a number."""
+    ready = begin(epochs=1)
+
+    def break_the_weights(epoch, step, loss):
+        if step == 2:
+            ready.average.module.head.bias.data.fill_(math.nan)
+
+    with pytest.raises(TrainError):
+        train(ready, on_step=break_the_weights)
+    assert not ready.folder.model.exists()
+
+
+def test_a_disk_that_fills_up_while_saving_keeps_the_last_good_model(begin, uninterrupted, monkeypatch):
+    ready = begin(epochs=4)
+    train(ready, epochs=2)
+    before = {path: path.read_bytes() for path in ready.folder.path.iterdir()}
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    resumed = begin(epochs=4, resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OneNetError, match=r"cannot be written \(No space left on device\)"):
+            train(resumed)
+    assert {path: path.read_bytes() for path in ready.folder.path.iterdir()} == before
+    after = begin(epochs=4, resume=True)  # there is space again
+    train(after)
+    assert same_runs(after, uninterrupted)
+
+
+def test_a_file_that_cannot_be_read_is_named_before_the_first_step(tmp_path, tiny, photos):
+    root = photos()
+    for path in (root / "images").iterdir():
+        path.write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"photo\d\.png"):
+        Run(load_config("default", [*tiny, f"data.root={root}"]), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bad_file_in_the_middle_of_training_is_named_in_one_line(tmp_path, tiny, photos, workers):
+    root = photos(count=8)
+    config = load_config("default", [*tiny, f"data.root={root}", f"train.workers={workers}"])
+    ready = Run(config, RunFolder(tmp_path / "run"))
+    bad = ready.dataset.items["train"][-1]
+    bad.image.write_bytes(b"no image")
+    with pytest.raises(DataError) as refusal:
+        train(ready)
+    assert str(refusal.value).startswith(f"{bad.image}: ")
+    assert "\n" not in str(refusal.value) and "Traceback" not in str(refusal.value)
+
+
+def test_batch_norm_needs_more_than_one_value(begin, tmp_path):
+    with pytest.raises(ConfigError, match=r"train\.batch=1 with data\.size=\[4, 4\].*at least 2, or a size above 4"):
+        begin("run", "train.batch=1", "data.size=4")
+    assert not (tmp_path / "run").exists()
+    train(begin("larger", "train.batch=1", "data.size=[4, 8]", epochs=1))
+
+
+def test_a_single_training_image_meets_batch_norm_likewise(tmp_path, tiny, photos):
+    """Three photos, one per split: the batches have one image, whatever train.batch says."""
+    changes = [f"data.root={photos(count=3)}", "train.batch=8", "data.size=4"]
+    with pytest.raises(ConfigError, match=r"data\.size=\[4, 4\]"):
+        train(Run(load_config("default", [*tiny, *changes]), RunFolder(tmp_path / "run")))
+
+
+def test_a_single_training_image_of_a_good_size_is_enough(tmp_path, tiny, photos):
+    changes = [f"data.root={photos(count=3)}", "train.batch=8"]
+    epochs = train(Run(load_config("default", [*tiny, *changes]), RunFolder(tmp_path / "run")))
+    assert len(epochs) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("model.name=onenet-ed", "did you mean onenet-ed-"),
+        ("model.widht=8", "'widht': did you mean width"),
+        ("model.width=wide", "model.width='wide': expected int"),
+        ("model.num_classes=7", "model.num_classes=7, but the data has 3"),
+        ("model.in_channels=1", "model.in_channels=1, but the data has 3"),
+        ("train.device=cuda", "train.device=cuda: torch finds no such device"),
+    ],
+)
+def test_what_the_network_or_the_machine_cannot_do_is_refused_before_anything_is_written(
+    begin, tmp_path, change, complaint
+):
+    if change == "train.device=cuda" and torch.cuda.is_available():
+        pytest.skip("there is one here")
+    with pytest.raises(ConfigError) as refusal:
+        begin("run", change)
+    assert complaint in str(refusal.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "bf16-mixed", "auto"])
+def test_every_precision_trains_or_is_refused(begin, precision):
+    try:
+        ready = begin("run", f"train.precision={precision}", epochs=1)
+    except ConfigError as refusal:
+        assert precision in str(refusal)
+    else:
+        (epoch,) = train(ready)
+        assert math.isfinite(epoch.trained.loss)
+
+
+def test_validation_uses_no_gradient_and_leaves_the_network_in_training(begin):
+    ready = begin()
+    train(ready)
+    assert ready.network.training
+    assert all(not buffer.isnan().any() for buffer in ready.network.buffers())
+
+
+def test_channels_of_the_network_follow_the_data(tmp_path, tiny, photos):
+    changes = [f"data.root={photos()}", "data.in_channels=1"]
+    ready = Run(load_config("default", [*tiny, *changes]), RunFolder(tmp_path / "run"))
+    assert ready.network.in_channels == 1
+    train(ready, epochs=1)
+
+
+def test_an_epoch_is_not_trained_before_it_is_asked_for(begin, monkeypatch):
+    monkeypatch.setattr(loop, "as_images", None)  # would fail if a step were made
+    ready = begin()
+    epochs = ready.epochs()
+    assert dataclasses.is_dataclass(ready.config) and files(ready.folder.path) == ["config.toml", "environment.json"]
+    with pytest.raises(TypeError):
+        next(epochs)
+
+
+def test_train_does_a_whole_run_and_returns_its_folder(config, tmp_path):
+    path = run.train(config(epochs=1), tmp_path / "run")
+    assert path == tmp_path / "run"
+    assert onenet.load(path).card.training["best_epoch"] == 1
