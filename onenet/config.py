@@ -4,6 +4,7 @@ recipes/default.toml holds every key with its default, once; a recipe holds what
 """
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ _CHOICES = {
     "train.precision": ("auto", "32-true", "bf16-mixed", "16-mixed"),
 }
 _RANGES = {  # inclusive
+    "data.split_seed": (0, 2**32),
     "data.val": (0, 0.9), "data.test": (0, 0.9), "data.num_classes": (0, 254), "data.in_channels": (0, 4096),
     "data.background": (-1, 253), "data.ignore_index": (0, 255),
     "augment.scale": (0.05, 20), "augment.ratio": (0.1, 10), "augment.colour": (0, 1),
@@ -101,6 +103,12 @@ _RANGES = {  # inclusive
     "train.weight_decay": (0, 10), "train.warmup": (0, 1), "train.ema": (0, 0.99999),
     "train.cross_entropy": (0, 1e6), "train.dice": (0, 1e6), "train.background_weight": (0, 1e6),
     "train.validate_every": (1, 10**6), "train.seed": (0, 2**32), "train.workers": (0, 256),
+}  # fmt: skip
+
+
+_EXAMPLES = {
+    "data.size": "[256, 256]", "data.class_names": '["cat", "dog"]', "augment.scale": "[0.5, 2.0]",
+    "augment.ratio": "[0.8, 1.25]",
 }  # fmt: skip
 
 
@@ -145,7 +153,7 @@ def parse_spec(spec: str) -> DataConfig:
 def _spec_table(spec: str) -> dict[str, Any]:
     if spec in recipe_names() or spec.endswith(".toml"):
         return _read_toml(spec).get("data", {})
-    head, *rest = spec.split(",")
+    head, *rest = re.split(r",(?![^\[]*\])", spec)  # not at the commas inside a list
     format_, separator, path = head.partition(":")
     if not separator or not path:
         known = ", ".join(f"{name}:PATH" for name in FORMATS)
@@ -176,9 +184,16 @@ def _parse_overrides(overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
         key, separator, text = item.partition("=")
         section, dot, name = key.strip().partition(".")
         if not separator or not dot or not name:
-            raise ConfigError(f"{item!r} is not key=value with a key such as train.epochs or data.root")
+            raise ConfigError(f"{item!r} is not key=value{_hint(key.strip())}")
         tables.setdefault(section, {})[name] = _parse_value(text.strip())
     return tables
+
+
+def _hint(word: str) -> str:
+    for table, cls in _SECTIONS.items():
+        if word in get_type_hints(cls):
+            return f": did you mean {table}.{word}?"
+    return " with a key such as train.epochs or data.root"
 
 
 def _parse_value(text: str) -> Any:
@@ -208,6 +223,8 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
         return _convert_tuple(key, value, kind)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
+    if key == "data.root" and not isinstance(value, (str, list, dict)):
+        value = str(value)  # a folder may be called 2024
     if type(value) is not kind:
         raise ConfigError(f"{key}={value!r}: expected {kind.__name__}, not {type(value).__name__}")
     if key in _CHOICES and value not in _CHOICES[key]:
@@ -223,7 +240,7 @@ def _convert_tuple(key: str, value: Any, kind: Any) -> tuple[Any, ...]:
     if key == "data.size" and isinstance(value, int) and not isinstance(value, bool):
         value = [value, value]
     if not isinstance(value, list):
-        raise ConfigError(f"{key}={value!r}: expected a list, for example [256, 256]")
+        raise ConfigError(f"{key}={value!r}: expected a list, for example {_EXAMPLES[key]}")
     if inner[-1] is not Ellipsis and len(value) != len(inner):
         raise ConfigError(f"{key}={value!r}: expected {len(inner)} values")
     converted = tuple(_convert(key, item, inner[0]) for item in value)

@@ -5,6 +5,7 @@ An image is (h, w, c) uint8; a mask is (h, w) uint8 of class indices, 255 where 
 
 import io
 import os
+import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,13 +34,15 @@ def open_image(source: str | Path | bytes) -> Image.Image:
             raise DataError(f"{name}: the file is empty; replace or remove it")
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             image.load()
+    except DataError:
+        raise
     except UnidentifiedImageError:
         raise DataError(f"{name}: not an image that can be read; replace or remove it") from None
     except Image.DecompressionBombError as error:
         raise DataError(f"{name}: {error}") from None
     except FileNotFoundError:
         raise DataError(f"{name}: no such file") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, OverflowError) as error:
         reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
         raise DataError(f"{name}: the image is damaged or unreadable ({reason}); replace or remove it") from None
     return image
@@ -49,15 +52,25 @@ def to_channels(image: Image.Image, channels: int, name: str) -> Array:
     """Pixels (h, w, c) uint8 with 1 (grey) or 3 (RGB) channels; the EXIF orientation is applied, alpha dropped."""
     if channels not in (1, 3):
         raise DataError(f"{name}: has {len(image.getbands())} channels, but the model takes {channels}")
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":  # 16 bits deep: Pillow's own conversion would clip
-        deep = np.asarray(image, dtype=np.float64)
-        top = deep.max(initial=0)
-        image = Image.fromarray((deep / (257 if top > 255 else 1)).clip(0, 255).round().astype(np.uint8))
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+    try:
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I") or image.mode == "F":
+            image = Image.fromarray(_eight_bits(np.asarray(image, dtype=np.float64), image.mode))
+        if image.mode == "P" and "transparency" in image.info:
+            image = image.convert("RGBA")
+        pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+    except (OSError, SyntaxError, ValueError, TypeError, struct.error) as error:
+        reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
+        raise DataError(f"{name}: cannot be turned upright or into {channels} channels ({reason})") from None
     return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def _eight_bits(deep: NDArray[np.float64], mode: str) -> Array:
+    """Deep pixels as bytes; Pillow's own conversion would clip them. Floats up to 1 are taken as 0 to 1."""
+    deep = np.nan_to_num(deep)
+    top = deep.max(initial=0)
+    factor = 255 if mode == "F" and top <= 1 else 1 if top <= 255 else 1 / 257
+    return (deep * factor).clip(0, 255).round().astype(np.uint8)
 
 
 def read_image(source: str | Path | bytes, channels: int) -> Array:
@@ -102,7 +115,7 @@ def resize(image: NDArray, size: tuple[int, int], method: str = "bilinear", box:
     """
     if image.shape[:2] == size and box is None:
         return image
-    if image.ndim == 3 and image.shape[2] not in (3, 4):
+    if image.ndim == 3 and (image.shape[2] != 3 or image.dtype != np.uint8):  # Pillow has none, or blends alpha
         planes = [resize(image[..., c], size, method, box) for c in range(image.shape[2])]
         return np.stack(planes, axis=-1)
     resized = Image.fromarray(image).resize((size[1], size[0]), RESAMPLE[method], box=box)
@@ -154,7 +167,7 @@ def overlay(
     image: Array, mask: Array, colours: Sequence[tuple[int, int, int]], background: int | None, opacity: float = 0.45
 ) -> Array:
     """The image (h, w, 3) with each class tinted in its colour and outlined; the background stays as it is."""
-    image = np.broadcast_to(image, (*image.shape[:2], 3)) if image.shape[2] == 1 else image[..., :3]
+    image = _shown(image)
     tint = colourise(mask, colours)
     shown = np.ones(mask.shape, dtype=bool) if background is None else mask != background
     mixed = image.astype(np.float32)
@@ -167,9 +180,13 @@ def overlay(
 
 def cutout(image: Array, mask: Array, background: int | None) -> Array:
     """The image as (h, w, 4) RGBA whose background is transparent."""
-    colour = np.broadcast_to(image, (*image.shape[:2], 3)) if image.shape[2] == 1 else image[..., :3]
     alpha = np.full(mask.shape, 255) if background is None else np.where(mask == background, 0, 255)
-    return np.dstack([colour, alpha.astype(np.uint8)])
+    return np.dstack([_shown(image), alpha.astype(np.uint8)])
+
+
+def _shown(image: Array) -> Array:
+    """An image (h, w, c) as (h, w, 3): its first three channels, or the first one in grey."""
+    return image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
 
 
 def mask_image(mask: Array, colours: Sequence[tuple[int, int, int]]) -> Image.Image:

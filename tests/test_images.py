@@ -1,10 +1,12 @@
 """Pixels come in upright and unchanged, whatever the file; results go out whole or not at all."""
 
 import errno
+import gc
 import io
 import os
 import resource
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +43,10 @@ def saved(folder, image, name="image.png", **options):
     image = image if isinstance(image, Image.Image) else Image.fromarray(image)
     image.save(folder / name, **options)
     return folder / name
+
+
+def names(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
 
 
 # --- reading
@@ -157,9 +163,8 @@ def test_of_several_pages_the_first_is_read_and_the_file_is_closed(tmp_path, suf
     pages = [Image.new("RGB", (8, 8), colour) for colour in ("black", "white")]
     path = tmp_path / f"pages{suffix}"
     pages[0].save(path, save_all=True, append_images=pages[1:])
-    before = len(os.listdir("/proc/self/fd"))
     assert not read_image(path, 3).any()
-    assert len(os.listdir("/proc/self/fd")) == before
+    gc.collect()  # a file that was left open would warn now, and warnings are errors
 
 
 # --- files that are not images
@@ -192,7 +197,7 @@ def test_a_file_that_is_no_image_is_named_in_one_line(tmp_path, kind, read):
 
 @pytest.mark.parametrize("read", [lambda path: read_image(path, 3), read_mask, image_size])
 def test_a_missing_file_and_a_folder_are_named(tmp_path, read):
-    with pytest.raises(DataError, match="gone.png"):
+    with pytest.raises(DataError, match=r"gone\.png"):
         read(tmp_path / "gone.png")
     with pytest.raises(DataError, match="a-folder"):
         (tmp_path / "a-folder").mkdir()
@@ -243,8 +248,9 @@ def test_a_photo_whose_camera_data_are_damaged_is_read_or_refused(tmp_path):
 def test_colours_that_cannot_be_converted_are_refused_with_the_file(tmp_path):
     path = tmp_path / "lab.tif"
     Image.new("LAB", (4, 4)).save(path)
-    with pytest.raises(DataError, match=r"lab\.tif"):
-        read_image(path, 3)
+    assert read_image(path, 3).shape == (4, 4, 3)
+    with pytest.raises(DataError, match=r"lab\.tif"):  # Pillow has no way from Lab to grey
+        read_image(path, 1)
 
 
 # --- masks
@@ -317,10 +323,10 @@ def test_strips_put_together_are_the_whole(plane, size, cut):
     height, width = size
     cut = min(cut, height - 1)
     inner_h, inner_w = plane.shape
-    strips = [
-        resize(plane, (last - first, width), box=(0.0, first * inner_h / height, float(inner_w), last * inner_h / height))
-        for first, last in ((0, cut), (cut, height))
-    ]
+    strips = []
+    for first, last in ((0, cut), (cut, height)):
+        box = (0.0, first * inner_h / height, float(inner_w), last * inner_h / height)
+        strips.append(resize(plane, (last - first, width), box=box))
     np.testing.assert_allclose(np.concatenate(strips), resize(plane, size), atol=1e-4)
 
 
@@ -464,7 +470,7 @@ def test_when_the_writer_fails_the_old_file_stays_and_nothing_is_left_behind(tmp
     with pytest.raises(KeyError):
         failing_body(path)
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file.txt"]
+    assert names(tmp_path) == ["file.txt"]
 
 
 def test_when_the_disk_is_full_the_old_file_stays_and_the_reason_is_told(tmp_path, monkeypatch):
@@ -473,7 +479,7 @@ def test_when_the_disk_is_full_the_old_file_stays_and_the_reason_is_told(tmp_pat
     with pytest.raises(OneNetError, match=r"file\.txt: cannot be written \(No space left on device\)"):
         full_disk(path, monkeypatch)
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file.txt"]
+    assert names(tmp_path) == ["file.txt"]
 
 
 def test_when_the_system_refuses_a_write_the_old_file_stays(tmp_path):
@@ -482,14 +488,14 @@ def test_when_the_system_refuses_a_write_the_old_file_stays(tmp_path):
     with pytest.raises(OneNetError, match=r"file\.txt: cannot be written \(File too large\)"):
         too_large_a_file(path)
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file.txt"]
+    assert names(tmp_path) == ["file.txt"]
 
 
 def test_a_folder_cannot_be_replaced_by_a_file(tmp_path):
     (tmp_path / "results").mkdir()
     with pytest.raises(OneNetError, match="results: cannot be written"), atomic_write(tmp_path / "results") as file:
         file.write(b"new")
-    assert os.listdir(tmp_path) == ["results"]
+    assert names(tmp_path) == ["results"]
 
 
 @pytest.mark.parametrize("name", ["picture.png", "picture.jpg", "picture.PNG", "picture"])

@@ -21,6 +21,8 @@ def main() -> None:
     usage_error: type[BaseException] = typer.BadParameter.__mro__[2]  # click's ClickException
     try:
         code = app(standalone_mode=False)
+        if code == 130:  # ctrl-c, which typer has caught
+            fail("stopped")
     except OneNetError as error:
         code = fail(str(error))
     except ModuleNotFoundError as error:

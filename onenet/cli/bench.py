@@ -68,6 +68,10 @@ def train(
         from onenet.errors import ConfigError
 
         raise ConfigError(f"--size {size}: the literal form takes multiples of 16 only; use {size // 16 * 16 + 16}")
+    if batch * size // 16 == 1:
+        from onenet.errors import ConfigError
+
+        raise ConfigError("--batch 1 with --size 16 leaves batch norm one value; use a larger batch or size")
     result = compare(batch, size, repeats, threads)
     print(json_.dumps(result, indent=2) if json else train_markdown(result))
 

@@ -21,8 +21,7 @@ def demo(
 
     config = load_config("demo", changes or [])
     folder = RunFolder(out)
-    folder.clear_earlier(config)
-    run = Run(config, folder)
+    run = Run(config, folder, replace=True)
     train_with_progress(run)
     evaluation = evaluate(folder.model, config.data, "test")
     page = write_report(evaluation, folder.path, folder.read_log(), facts(run))

@@ -38,7 +38,9 @@ def predict(
     for kind in kinds:
         if kind not in KINDS:
             raise ConfigError(f"--save {kind!r}: {did_you_mean(kind, KINDS)}")
-    jobs = list(name_outputs(collect(inputs)))
+    jobs = list(name_outputs(collect(inputs), kinds))
+    if out != "-":
+        _refuse_overwrite(jobs, Path(out), kinds)
     segmenter = onenet.Segmenter(model, threads=threads)
     if out == "-":
         _to_standard_output(segmenter, jobs)
@@ -54,7 +56,9 @@ def predict(
         written = result.save(Path(out) / f"{stem}.png", *kinds)
         print(f"{source}  ->  {', '.join(map(str, written))}")
     if bad:
-        fail(f"{bad} of {len(jobs)} inputs could not be read; the others are in {out}")
+        if len(jobs) > 1:
+            rest = f"; the others are in {out}" if bad < len(jobs) else ""
+            fail(f"{bad} of {len(jobs)} inputs could not be read{rest}")
         raise typer.Exit(2)
 
 
@@ -87,18 +91,37 @@ def collect(inputs: list[str]) -> list[tuple[str, Path]]:
                 raise DataError(f"{path}: holds no images ({', '.join(SUFFIXES[:4])}, ...)")
             found += [(str(p), p.relative_to(path)) for p in files]
         elif path.exists() or not glob.has_magic(given):
-            found.append((given, Path(path.name)))
+            found.append((given, _below(path)))
         else:
             matches = sorted(glob.glob(given, recursive=True))
             if not matches:
                 raise DataError(f"{given}: no file matches")
-            found += [(match, Path(*Path(match).parts[-2:])) for match in matches if Path(match).is_file()]
+            found += [(match, _below(Path(match))) for match in matches if Path(match).is_file()]
     if not found:
         raise DataError("no images to segment")
     return list({source: (source, relative) for source, relative in found}.values())
 
 
-def name_outputs(jobs: list[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:
+def _below(path: Path) -> Path:
+    """A file's name below the name of its folder."""
+    return Path(path.absolute().resolve().parent.name) / path.name
+
+
+def _targets(stem: Path, kinds: list[str]) -> list[str]:
+    return [f"{stem}.png" if kind == "mask" else f"{stem}.{kind}.png" for kind in kinds or ["mask"]]
+
+
+def _refuse_overwrite(jobs: list[tuple[str, Path]], out: Path, kinds: list[str]) -> None:
+    from onenet.errors import ConfigError
+
+    sources = {Path(source).resolve(): source for source, _ in jobs if source != "-"}
+    for _, stem in jobs:
+        for target in _targets(stem, kinds):
+            if (out / target).resolve() in sources:
+                raise ConfigError(f"{out / target}: a result would overwrite this photo; choose another --out")
+
+
+def name_outputs(jobs: list[tuple[str, Path]], kinds: list[str]) -> Iterator[tuple[str, Path]]:
     """(source, stem of its results): the bare stem; equal ones keep sub-folder, then ending, then get a number."""
     for forms in (
         lambda path: Path(path.stem),
@@ -106,7 +129,7 @@ def name_outputs(jobs: list[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:
         lambda path: path.with_name(path.name.replace(".", "-")),
     ):
         stems = [forms(path) for _, path in jobs]
-        if max(Counter(stems).values()) == 1:
+        if max(Counter(target for stem in stems for target in _targets(stem, kinds)).values()) == 1:
             break
     seen: Counter[Path] = Counter()
     for (source, _), stem in zip(jobs, stems, strict=True):

@@ -47,11 +47,13 @@ def open_folder(config: DataConfig) -> Dataset:
 def _split_levels(root: Path, config: DataConfig) -> dict[str, tuple[Item, ...]]:
     levels = {split: next((root / n for n in names if (root / n).is_dir()), None) for split, names in _LEVELS.items()}
     if levels["train"] is None:
-        return split_items(_pairs(root), config.val, config.test, config.split_seed)
+        return split_items(_pairs(root), config.val or 0.15, config.test, config.split_seed)
     items = {split: _pairs(level) if level else () for split, level in levels.items()}
-    if not items["val"]:
-        share = split_items(items["train"], config.val or 0.15, 0.0, config.split_seed)
-        items.update(train=share["train"], val=share["val"])
+    wanted = {"val": config.val or 0.15, "test": config.test}
+    missing = {split: 0.0 if items[split] else share for split, share in wanted.items()}
+    if any(missing.values()):
+        share = split_items(items["train"], missing["val"], missing["test"], config.split_seed)
+        items.update({split: part for split, part in share.items() if part})
     return items
 
 
@@ -96,7 +98,7 @@ def _labels(
         return {0: 0, 255: 1}, ("masks hold 0 and 255: read as classes 0 and 1",)
     if not counted:
         raise DataError(f"{items[0].mask.parent}: every mask pixel is {config.ignore_index}, which is not counted")
-    top = config.num_classes - 1 if config.num_classes else IGNORED - 1
+    top = (config.num_classes or IGNORED - 1) - 1
     worst = max(counted)
     if worst > top:
         allowed = f"0 to {top}" + (f" and {config.ignore_index} for not counted" if config.ignore_index > top else "")

@@ -48,6 +48,8 @@ def _listed(root: Path, name: str) -> tuple[Item, ...]:
     path = root / "annotations" / name
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not a text file") from None
     except OSError as error:
         layout = "data.root must hold images/ and annotations/ of Oxford-IIIT Pet"
         raise DataError(f"{path}: cannot be read ({describe_os_error(error)}); {layout}") from None

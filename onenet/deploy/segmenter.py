@@ -86,10 +86,11 @@ class Result:
         """
         path = Path(path)
         path = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
+        unknown = next((kind for kind in kinds if kind not in KINDS), None)
+        if unknown is not None:
+            raise ConfigError(f"cannot save {unknown!r}: {did_you_mean(unknown, KINDS)}")
         written = []
         for kind in kinds or ("mask",):
-            if kind not in KINDS:
-                raise ConfigError(f"cannot save {kind!r}: {did_you_mean(kind, KINDS)}")
             target = {"mask": path, "probability": path.with_suffix(".probability.npz")}.get(
                 kind, path.with_suffix(f".{kind}.png")
             )

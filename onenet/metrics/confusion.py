@@ -21,7 +21,8 @@ def confusion_matrix(truth: NDArray, prediction: NDArray, num_classes: int, igno
     true, predicted = truth[kept].astype(np.int64), prediction[kept].astype(np.int64)
     for name, labels in (("mask", true), ("prediction", predicted)):
         if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
-            raise DataError(f"the {name} holds label {labels.max()}, but there are {num_classes} classes")
+            wrong = labels[(labels < 0) | (labels >= num_classes)][0]
+            raise DataError(f"the {name} holds label {wrong}, but there are {num_classes} classes")
     counts = np.bincount(true * num_classes + predicted, minlength=num_classes**2)
     return counts.reshape(num_classes, num_classes)
 

@@ -9,6 +9,7 @@ from typing import Any
 from onenet.bench.complexity import measure
 from onenet.checkpoint import parameter_count
 from onenet.config import Config, load_config
+from onenet.errors import ConfigError
 from onenet.images import atomic_write
 from onenet.models.catalog import create_model
 from onenet.scoring import evaluate
@@ -32,6 +33,9 @@ def run_plan(plan: Plan, out: Path, overrides: Sequence[str], on_cell: Callable[
         folder = RunFolder(out / f"{model}-seed{seed}")
         done = folder.path / "cell.json"
         config = load_config(plan.recipe, [*plan.overrides, *overrides, f"model.name={model}", f"train.seed={seed}"])
+        begun = (folder.path / "config.toml").is_file()
+        if begun and folder.config() != config:
+            raise ConfigError(f"{folder.path}: holds a cell of another configuration; choose another --out")
         if not done.is_file():
             _run_cell(config, folder, plan, on_cell)
         cells.append(json.loads(done.read_text(encoding="utf-8")))
@@ -49,12 +53,12 @@ def _cells(plan: Plan) -> Iterator[tuple[str, int]]:
 
 
 def _run_cell(config: Config, folder: RunFolder, plan: Plan, on_cell: Callable[[Run], None]) -> None:
-    run = Run(config, folder, resume=(folder.path / "last.ckpt").is_file())
+    run = Run(config, folder, resume=(folder.path / "config.toml").is_file())
     on_cell(run)
     report = evaluate(folder.model, config.data, plan.split).report
     sizes = {key: value for key, value in config.model.items() if key != "name"}
-    classes = len(report.classes)
-    cost = measure(lambda: create_model(config.model["name"], num_classes=classes, **sizes), config.data.size)
+    shape = {"num_classes": len(report.classes), "in_channels": run.dataset.in_channels}
+    cost = measure(lambda: create_model(config.model["name"], **{**shape, **sizes}), config.data.size)
     cell = {
         "model": config.model["name"],
         "sizes": sizes,

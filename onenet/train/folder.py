@@ -62,6 +62,8 @@ class RunFolder:
         Raises:
             ConfigError: the folder holds a run on other data.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f"{self.path}: is a file, not a folder; choose another --out")
         if (self.path / "config.toml").is_file() and self.config().data.root != config.data.root:
             raise ConfigError(f"{self.path}: holds a run on other data; choose another --out")
         for name in FILES:
@@ -109,7 +111,8 @@ class RunFolder:
         except FileNotFoundError:
             return None
         except Exception as error:  # torch raises many kinds for a damaged file
-            raise DataError(f"{path}: cannot be read ({str(error).splitlines()[0][:100]})") from None
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
+            raise DataError(f"{path}: cannot be read ({reason})") from None
 
     def _write_text(self, name: str, text: str) -> None:
         with atomic_write(self.path / name) as file:

@@ -66,6 +66,11 @@ def train_epochs(
             schedule.step()
             average.update_parameters(model)
             on_step(number, len(batches) * (number - 1) + step + 1, losses[-1])
+        if not all(bool(weight.isfinite().all()) for weight in average.parameters()):
+            raise TrainError(
+                f"the weights are no numbers after epoch {number}, at learning rate {rate:.2g}; "
+                "lower train.learning_rate or use train.precision=32-true"
+            )
         yield TrainedEpoch(number, sum(losses) / len(losses), rate, time.perf_counter() - started)
 
 

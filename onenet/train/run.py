@@ -20,7 +20,7 @@ from onenet.config import Config
 from onenet.data import Dataset, open_dataset
 from onenet.data.loader import training_batches
 from onenet.deploy.segmenter import Segmenter
-from onenet.errors import ConfigError
+from onenet.errors import ConfigError, DataError
 from onenet.metrics.evaluation import score
 from onenet.metrics.report import Report
 from onenet.models.catalog import create_model
@@ -50,17 +50,18 @@ class Run:
         config: what to do.
         folder: where to keep it; begun by this constructor, unless `resume`, which continues after its last
             whole epoch as if it had never stopped.
+        replace: remove the files of an earlier run on the same data first.
 
     Raises:
         OneNetError: the configuration, the data or the folder cannot be used.
     """
 
-    def __init__(self, config: Config, folder: RunFolder, resume: bool = False) -> None:
+    def __init__(self, config: Config, folder: RunFolder, resume: bool = False, replace: bool = False) -> None:
         self.config, self.folder = config, folder
         self.dataset = open_dataset(config.data)
         self.dataset.read(self.dataset.split("train")[0])  # a wrong file should be named before the first step
         self.network = build_network(config, self.dataset)
-        check_batch(config, self.network)
+        check_batch(config, self.network, len(self.dataset.split("train")))
         self.batches = training_batches(self.dataset, config)
         self.steps = len(self.batches) * config.train.epochs
         device = choose_device(config.train.device)
@@ -74,6 +75,8 @@ class Run:
         self.average = averaged(self.network, config.train.ema)
         self.rows: list[dict[str, float]] = []
         self.best = (-1, 0.0)
+        if replace:
+            folder.clear_earlier(config)
         if not resume:
             folder.begin(config)
         elif (state := folder.read_state()) is not None:
@@ -134,12 +137,16 @@ class Run:
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.best = (state["best"][0], state["best"][1])
-        self.rows = state["rows"]
+        try:
+            self.network.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.best = (state["best"][0], state["best"][1])
+            self.rows = state["rows"]
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError):
+            path = self.folder.path / "last.ckpt"
+            raise DataError(f"{path}: belongs to another network than config.toml beside it describes") from None
 
 
 def build_network(config: Config, dataset: Dataset) -> Network:
@@ -175,12 +182,14 @@ def build_network(config: Config, dataset: Dataset) -> Network:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def check_batch(config: Config, network: Network) -> None:
+def check_batch(config: Config, network: Network, images: int) -> None:
     """Batch norm needs more than one value per channel, at the coarsest level too."""
+    batch = min(config.train.batch, images)
     h, w = (math.ceil(length / network.stride) for length in config.data.size)
-    if config.train.batch * h * w == 1:
+    if batch * h * w == 1:
+        cause = "train.batch=1" if config.train.batch == 1 else "one training image"
         raise ConfigError(
-            f"train.batch=1 with data.size={list(config.data.size)} leaves batch norm one value at the coarsest level; "
+            f"{cause} with data.size={list(config.data.size)} leaves batch norm one value at the coarsest level; "
             f"use a batch of at least 2, or a size above {network.stride}"
         )
 
@@ -200,9 +209,15 @@ def choose_device(device: str) -> str:
 
 
 def choose_precision(precision: str, device: str) -> str:
-    """The precision that `train.precision` means on `device`."""
+    """The precision that `train.precision` means on `device`.
+
+    Raises:
+        ConfigError: the device does not compute in it.
+    """
     if precision == "auto":
         return "bf16-mixed" if computes_bf16(device) else "32-true"
+    if precision == "16-mixed" and device == "cpu":
+        raise ConfigError("train.precision=16-mixed: a CPU does not compute in it; use bf16-mixed, 32-true or auto")
     return precision
 
 
@@ -230,13 +245,15 @@ def _card(network: Network) -> Card:
 def _rank(report: Report) -> tuple[int, float]:
     """Higher is better: mean IoU without the background; where that is undefined, the lowest loss."""
     score = report.foreground_iou
-    return (0, -report.cross_entropy) if math.isnan(score) else (1, score)
+    if not math.isnan(score):
+        return 1, score
+    return 0, -math.inf if math.isnan(report.cross_entropy) else -report.cross_entropy
 
 
 def _row(trained: TrainedEpoch, report: Report | None) -> dict[str, float]:
     nan = float("nan")
     return {
-        "epoch": trained.number,
+        "epoch": float(trained.number),
         "train_loss": trained.loss,
         "learning_rate": trained.learning_rate,
         "val_mean_iou": report.mean_iou if report else nan,

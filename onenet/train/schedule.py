@@ -12,10 +12,10 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 
 def warmup_cosine(steps: int, warmup: float) -> Callable[[int], float]:
     """Factor on the peak rate at each of `steps` steps: a straight rise over the share `warmup`, a cosine to 0."""
-    rising = max(1, round(steps * warmup))
+    rising = max(1, round(steps * warmup)) if warmup else 0
 
     def factor(step: int) -> float:
-        if step < rising and warmup > 0:
+        if step < rising:
             return (step + 1) / rising
         done = (step - rising) / max(1, steps - rising)
         return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

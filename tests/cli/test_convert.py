@@ -38,9 +38,10 @@ def test_there_and_back_the_weights_are_the_same(onenet_command, authors):
 
 def test_a_network_that_the_authors_do_not_have_is_refused(onenet_command, tmp_path):
     onenet.save(onenet.create_model("unet-4", width=4, depth=2), tmp_path / "unet.safetensors")
-    assert "the authors' code has no such network" in onenet_command(
-        "convert", "--to-authors", "unet.safetensors", "unet.pth"
-    ).error
+    assert (
+        "the authors' code has no such network"
+        in onenet_command("convert", "--to-authors", "unet.safetensors", "unet.pth").error
+    )
     assert not (tmp_path / "unet.pth").exists()
 
 
@@ -74,9 +75,10 @@ def test_a_foreign_file_is_refused_in_one_line(onenet_command, tmp_path, content
 
 def test_code_in_a_file_is_not_run(onenet_command, tmp_path):
     torch.save({"weight": Harmful(str(tmp_path / "harm-was-done"))}, tmp_path / "weights.pth")
-    assert "weights.pth: not a file of torch weights that can be read safely" in onenet_command(
-        "convert", "weights.pth", "ours.safetensors"
-    ).error
+    assert (
+        "weights.pth: not a file of torch weights that can be read safely"
+        in onenet_command("convert", "weights.pth", "ours.safetensors").error
+    )
     assert not (tmp_path / "harm-was-done").exists()
 
 

@@ -39,7 +39,7 @@ def test_the_demo_replaces_its_earlier_run_and_leaves_other_files(onenet_command
     assert (earlier.path / "notes.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("mistake", ["model.name=onenet-e", "model.widht=4", "data.root=samples:nuclie", "train.epochs=0"])
+@pytest.mark.parametrize("mistake", ["model.name=onenet-e", "model.widht=4", "data.root=nowhere", "train.epochs=0"])
 def test_a_mistake_does_not_cost_the_earlier_run(onenet_command, earlier, mistake):
     assert onenet_command("demo", "--out", "here", *QUICK, mistake).error
     assert earlier.model.read_text() == "the earlier weights"

@@ -83,6 +83,15 @@ def test_equal_names_with_other_endings_do_not_overwrite_each_other(predict, alb
     assert len(written(tmp_path / "predictions")) == 2
 
 
+def test_results_stay_in_their_folder_whatever_the_path_to_the_photos(predict, album, tmp_path, monkeypatch):
+    Image.open(album / "two.png").save(album / "two.jpg")
+    (tmp_path / "album/here").mkdir()
+    monkeypatch.chdir(tmp_path / "album/here")
+    assert predict("../two.*", "--save", "mask").code == 0
+    assert len(written(tmp_path / "album/here/predictions")) == 2
+    assert not [name for name in written(tmp_path / "album") if name.startswith("two-")]
+
+
 def test_the_same_file_named_twice_is_drawn_once(predict, album, tmp_path):
     done = predict("album/two.png", "album/t*.png", "--save", "mask")
     assert done.out.count("->") == 1

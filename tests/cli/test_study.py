@@ -2,13 +2,10 @@
 
 import json
 
-import pytest
-
 PETS = ["data.root=samples:oxford_pet", "data.size=16", "train.batch=4", "train.epochs=1", "model.depth=2"]
 QUICK = [*PETS, "model.width=4", "train.precision=32-true", "train.device=cpu"]
 
 
-@pytest.mark.slow
 def test_the_pet_study_gives_a_table_a_file_and_goes_on_where_it_stopped(onenet_command, tmp_path):
     done = onenet_command("study", "pet-small", *QUICK, "--out", "study")
     assert done.code == 0, done.err

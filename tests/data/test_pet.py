@@ -108,5 +108,5 @@ def test_a_trimap_with_another_value_is_named(copy):
 
 
 def test_a_number_of_classes_that_the_format_has_not_is_refused():
-    with pytest.raises(ConfigError, match="data.num_classes=4: pet-small has 3 classes"):
+    with pytest.raises(ConfigError, match=r"data\.num_classes=4: pet-small has 3 classes"):
         opened("pet-small", PETS, "num_classes=4")

@@ -128,7 +128,7 @@ def test_zoom_and_proportions_stay_within_their_bounds(seed):
     assert 25 <= np.sqrt(height * width) <= 100  # zoom 0.5 to 2
     assert 0.8 <= height / width <= 1.25
     for first, last in ((top, bottom), (left, right)):
-        inside, around = 0 <= first and last <= 100, first <= 0 and last >= 100
+        inside, around = first >= 0 and last <= 100, first <= 0 and last >= 100
         assert inside or around
 
 

@@ -58,10 +58,10 @@ def test_cross_entropy_is_the_log_of_the_softmax_of_the_true_class_pixel_by_pixe
     assert cross_entropy_sum(logits, mask) == pytest.approx(expected, rel=1e-6)
 
 
-@given(shift=st.floats(-1e4, 1e4), logits=arrays.arrays(np.float32, (2, 1, 3), elements=st.floats(-50, 50, width=32)))
+@given(shift=st.integers(-9999, 9999), logits=arrays.arrays(np.float32, (2, 1, 3), elements=st.integers(-50, 50)))
 def test_cross_entropy_does_not_overflow(shift, logits):
     mask = np.array([[0, 1, 1]], dtype=np.uint8)
-    moved = (logits.astype(np.float64) + shift).astype(np.float64)
+    moved = logits + np.float32(shift)
     assert cross_entropy_sum(moved, mask) == pytest.approx(cross_entropy_sum(logits, mask), abs=1e-6)
     assert cross_entropy_sum(logits, mask) >= 0
 

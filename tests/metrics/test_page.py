@@ -59,7 +59,7 @@ def rows(count, **changes):
     """A log of `count` epochs that learns."""
     return [
         {
-            "epoch": epoch,
+            "epoch": float(epoch),
             "train_loss": 1 / epoch,
             "learning_rate": 1e-3,
             "val_mean_iou": 1 - 0.5 / epoch,
@@ -243,12 +243,12 @@ def test_nan_in_the_log_is_skipped(make):
 def test_a_figure_without_any_number_is_not_drawn(make):
     _, outline = make(log=rows(3, train_loss=NAN, val_cross_entropy=NAN))
     assert len(outline.all("svg")) == 1
-    assert make(log=[{"epoch": 1}])[1].all("svg") == []
+    assert make(log=[{"epoch": 1.0}])[1].all("svg") == []
 
 
 @pytest.mark.parametrize("values", [(0.0, 0.0), (1e-9, 3e-9), (5e6, 1.0), (-4.0, -2.0), (1e300, 1e-300)])
 def test_curves_of_any_height_stay_inside_the_frame(values):
-    log = [{"epoch": i, "loss": value} for i, value in enumerate(values)]
+    log = [{"epoch": float(i), "loss": value} for i, value in enumerate(values)]
     drawing = curves.draw([curves.read_line("loss", log, "loss")], "loss")
     places = re.search(r'points="([^"]+)"', drawing)[1].split()
     for x, y in (place.split(",") for place in places):
@@ -259,7 +259,7 @@ def test_curves_of_any_height_stay_inside_the_frame(values):
     ("low", "high", "expected"), [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (0, 23, [0, 5, 10, 15, 20]), (0, 2, [0, 1, 2])]
 )
 def test_ticks_are_round(low, high, expected):
-    assert curves.tick_values(low, high, 5, whole=high > 1) == pytest.approx(expected)
+    assert curves.tick_values(float(low), float(high), 5, whole=high > 1) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("count", "headings"), [(0, []), (3, []), (4, ["Best", "Worst"]), (7, ["Best", "Worst"])])

@@ -1,8 +1,8 @@
 """Asking for help costs nothing: no torch, no waiting."""
 
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -43,11 +43,13 @@ def test_lists_and_recipes_do_without_torch(words):
 
 def test_the_command_shows_its_help_in_less_than_a_third_of_a_second():
     def seconds():
-        started = time.perf_counter()
+        """Of work: the machine may have more to do than this."""
+        before = os.times()
         subprocess.run([COMMAND, "--help"], capture_output=True, check=True)
-        return time.perf_counter() - started
+        after = os.times()
+        return after.children_user - before.children_user + after.children_system - before.children_system
 
-    assert min(seconds() for _ in range(5)) < 0.3  # the best of five: the machine may have other work
+    assert min(seconds() for _ in range(5)) < 0.3
 
 
 def test_python_m_onenet_is_the_command():
