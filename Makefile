@@ -23,12 +23,13 @@ setup: .venv/.ready
 
 demo: setup
 	@$(BIN)/onenet demo
+	@echo "        (onenet is $(BIN)/onenet; for the bare word, once: source $(BIN)/activate)"
 
 test: setup
 	OMP_NUM_THREADS=1 $(PYTEST) -n 2 -m "not slow"
 
-test-all: setup
-	$(PYTEST)
+test-all: test
+	$(PYTEST) -m slow
 
 check: setup
 	$(BIN)/ruff check .

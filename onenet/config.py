@@ -96,7 +96,7 @@ _CHOICES = {
 }
 _RANGES = {  # inclusive
     "data.split_seed": (0, 2**32),
-    "data.val": (0, 0.9), "data.test": (0, 0.9), "data.num_classes": (0, 254), "data.in_channels": (0, 4096),
+    "data.val": (0.001, 0.9), "data.test": (0, 0.9), "data.num_classes": (0, 254), "data.in_channels": (0, 4096),
     "data.background": (-1, 253), "data.ignore_index": (0, 255),
     "augment.scale": (0.05, 20), "augment.ratio": (0.1, 10), "augment.colour": (0, 1),
     "train.epochs": (1, 10**6), "train.batch": (1, 10**5), "train.learning_rate": (0, 100),
@@ -117,14 +117,22 @@ def recipe_names() -> list[str]:
     return sorted(file.name[:-5] for file in resources.files("onenet.recipes").iterdir() if file.name.endswith(".toml"))
 
 
-def load_config(recipe: str = "default", overrides: Sequence[str] = (), data: str = "") -> Config:
+def load_config(
+    recipe: str = "default", overrides: Sequence[str] = (), data: str = "", base: Mapping[str, Any] | None = None
+) -> Config:
     """Read a recipe, a shipped name or a path to a `.toml` file, and lay a data SPEC and `key=value` over it.
+
+    Args:
+        recipe: what to begin with.
+        overrides: `key=value`, the strongest.
+        data: a SPEC, see `parse_spec`.
+        base: keys of [data] that stand in for the defaults, the weakest.
 
     Raises:
         ConfigError: unknown recipe, key or choice (the nearest one is suggested), a value of the wrong type or range.
     """
     spec = {"data": _spec_table(data)} if data else {}
-    layers = {"default": _read_toml("default"), recipe: _read_toml(recipe)}
+    layers = {"default": _read_toml("default"), "the model": {"data": base or {}}, recipe: _read_toml(recipe)}
     name = str(layers[recipe].pop("recipe", Path(recipe).stem))
     layers |= {f"data {data!r}": spec, "the command line": _parse_overrides(overrides)}
     merged: dict[str, dict[str, Any]] = {section: {} for section in TABLES}
@@ -141,19 +149,21 @@ def load_config(recipe: str = "default", overrides: Sequence[str] = (), data: st
     return Config(model=merged["model"], name=name, **sections)
 
 
-def parse_spec(spec: str) -> DataConfig:
+def parse_spec(spec: str, base: Mapping[str, Any] | None = None) -> DataConfig:
     """The data that a SPEC names: `FORMAT:PATH[,key=value...]`, a recipe's name, or a `.toml` file.
+
+    Keys that it leaves out come from `base`, then from the default recipe.
 
     Raises:
         ConfigError: neither of these, or an unknown format or key.
     """
-    return load_config(data=spec).data
+    return load_config(data=spec, base=base).data
 
 
 def _spec_table(spec: str) -> dict[str, Any]:
     if spec in recipe_names() or spec.endswith(".toml"):
         return _read_toml(spec).get("data", {})
-    head, *rest = re.split(r",(?![^\[]*\])", spec)  # not at the commas inside a list
+    head, *rest = re.split(r",(?=\w+=)", spec)  # commas may stand in paths and lists
     format_, separator, path = head.partition(":")
     if not separator or not path:
         known = ", ".join(f"{name}:PATH" for name in FORMATS)
@@ -239,6 +249,8 @@ def _convert_tuple(key: str, value: Any, kind: Any) -> tuple[Any, ...]:
     inner = get_args(kind)
     if key == "data.size" and isinstance(value, int) and not isinstance(value, bool):
         value = [value, value]
+    if key == "data.class_names" and isinstance(value, str):
+        value = [name.strip() for name in value.split(",")]
     if not isinstance(value, list):
         raise ConfigError(f"{key}={value!r}: expected a list, for example {_EXAMPLES[key]}")
     if inner[-1] is not Ellipsis and len(value) != len(inner):

@@ -21,7 +21,7 @@ class ShapeError(OneNetError, ValueError):
 
 
 class TrainError(OneNetError, RuntimeError):
-    """Training cannot go on: the loss is not a number, or the disk is full."""
+    """Training cannot go on: the loss or the weights are no numbers."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -110,3 +110,37 @@ def test_report_and_page_are_written_into_the_folder(tiny_model, two_classes, tm
 
 def test_an_evaluation_carries_a_report(tiny_model, two_classes):
     assert isinstance(evaluate(tiny_model, two_classes).report, Report)
+
+
+@pytest.fixture
+def trained(tmp_path, photos, tiny):
+    """A model trained on a folder with another split than the default one."""
+    from onenet.config import load_config
+    from onenet.train.run import train
+
+    root = photos(count=20)
+    spec = [f"data.root={root}", "data.split_seed=5", "data.val=0.2", "data.test=0.3"]
+    return train(load_config("default", [*tiny, *spec, "train.epochs=1"]), tmp_path / "run"), root
+
+
+def test_a_folder_is_split_as_for_the_training_unless_the_spec_says_otherwise(trained):
+    run, root = trained
+    evaluation = evaluate(run, f"folder:{root}")
+    assert evaluation.report.images == 6
+    assert evaluation.notes == ()
+
+
+def test_a_score_on_images_that_were_trained_on_says_so(trained):
+    run, root = trained
+    evaluation = evaluate(run, f"folder:{root},split_seed=6")
+    assert "of these 6 images were used in training or validation" in evaluation.notes[-1]
+
+
+def test_images_of_equal_name_in_two_splits_are_shown_each_with_its_own_score(tmp_path, tiny_model):
+    for split, brightness in (("train", 0), ("val", 90), ("test", 180)):
+        for stem in ("a", "b"):
+            for kind, pixels in (("images", np.full((16, 16, 3), brightness)), ("masks", np.eye(16))):
+                (tmp_path / split / kind).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / split / kind / f"{stem}.png")
+    evaluation = evaluate(tiny_model, parse_spec(f"folder:{tmp_path}"), "all")
+    assert sorted({int(strip.image[0, 0, 0]) for strip in evaluation.strips()}) == [0, 90, 180]

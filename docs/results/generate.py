@@ -15,7 +15,7 @@ def main() -> None:
     """Generate."""
     parts = ["# Results", "", "Written by `make results` from the JSON files in `docs/results/`; do not edit."]
     for title, name, intro, table in SECTIONS:
-        record = json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
+        record = read(name)
         parts += ["", f"## {title}", "", intro, "", table(record["result"]), "", provenance(record)]
     (HERE.parent / "results.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
     readme = ROOT / "README.md"
@@ -34,9 +34,9 @@ def provenance(record: dict[str, Any]) -> str:
     return f"`{record['command']}` at commit {record['commit']}, {record['date']}; {machine}."
 
 
-def load(name: str) -> dict[str, Any]:
-    """A recorded result."""
-    return json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))["result"]
+def read(name: str) -> dict[str, Any]:
+    """A record."""
+    return json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def demo_markdown(result: dict[str, Any]) -> str:
@@ -49,12 +49,12 @@ def demo_markdown(result: dict[str, Any]) -> str:
 
 def readme_lines() -> dict[str, str]:
     """What README.md says between its markers."""
-    demo = load("demo")
-    nucleus = demo["classes"][1]
-    cells = load("pet-small")
+    record = read("demo")
+    demo, nucleus = record["result"], record["result"]["classes"][1]
     return {
         "demo-score": f"IoU {nucleus['iou']:.2f} (Dice {nucleus['dice']:.2f}) for nuclei on {demo['images']} images",
-        "pet-small": "\n" + to_markdown(cells) + "\n",
+        "demo-minutes": f"{record['seconds'] / 60:.1f} minutes",
+        "pet-small": "\n" + to_markdown(read("pet-small")["result"]) + "\n",
     }
 
 

@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def main() -> None:
     name, separator, *command = sys.argv[1:]
     if separator != "--":
         sys.exit("usage: record.py NAME -- COMMAND")
-    load = os.getloadavg()[0]
+    load, started = os.getloadavg()[0], time.perf_counter()
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     record = {
         "command": " ".join(command),
@@ -28,6 +29,7 @@ def main() -> None:
         "processor": processor(),
         "cores": os.cpu_count(),
         "load_before": round(load, 2),
+        "seconds": round(time.perf_counter() - started, 1),
         "result": json.loads(printed),
     }
     (HERE / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

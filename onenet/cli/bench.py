@@ -58,7 +58,7 @@ def train(
     batch: Annotated[int, typer.Option(min=1, help="Images per step.")] = 8,
     size: Annotated[int, typer.Option(min=16, help="Height and width; a multiple of 16.")] = 128,
     repeats: Annotated[int, typer.Option(min=1, help="Timed rounds, each of one step per form.")] = 7,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     json: Json = False,
 ) -> None:
     """Time a training step of onenet-ed-4 against the paper's formulation word for word (flattened, strided Conv1d)."""

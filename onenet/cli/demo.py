@@ -1,5 +1,7 @@
 """`onenet demo`: from nothing to masks on a screen, in minutes, on any machine."""
 
+import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +13,7 @@ def demo(
     changes: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the recipe.")
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON instead of a table.")] = False,
 ) -> None:
     """Train on packaged microscope images, score on images that were not trained on, and show the masks."""
     from onenet.cli.train import facts, train_with_progress
@@ -22,11 +25,15 @@ def demo(
     config = load_config("demo", changes or [])
     folder = RunFolder(out)
     run = Run(config, folder, replace=True)
-    train_with_progress(run)
+    with redirect_stdout(sys.stderr) if json else nullcontext():
+        train_with_progress(run)
     evaluation = evaluate(folder.model, config.data, "test")
     page = write_report(evaluation, folder.path, folder.read_log(), facts(run))
     for item in run.dataset.split("test"):
         evaluation.segmenter(item.image).save(folder.path / "masks" / f"{item.name}.png", "mask", "overlay")
+    if json:
+        print(evaluation.report.to_json())
+        return
     print(f"\n{evaluation.report.to_markdown()}\n")
     print(f"look    {page}  (open it in a browser)")
     print(f"masks   {folder.path / 'masks'}")

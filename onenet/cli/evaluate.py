@@ -19,10 +19,9 @@ def evaluate(
     For example: onenet evaluate runs/demo --data folder:my-photos --split all
     """
     from onenet import scoring
-    from onenet.config import parse_spec
 
-    evaluation = scoring.evaluate(model, parse_spec(data), split)
-    for note in evaluation.dataset.notes:
+    evaluation = scoring.evaluate(model, data, split)
+    for note in evaluation.notes:
         print(f"note: {note}", file=sys.stderr)
     print(evaluation.report.to_json() if json else evaluation.report.to_markdown())
     if report:

@@ -97,7 +97,8 @@ class _Live:
 
     def epoch(self, epoch: "Epoch") -> None:
         if epoch.report:
-            self.score = f"val IoU {epoch.report.foreground_iou:.3f} (best {abs(self.run.best[1]):.3f})"
+            known, best = self.run.best
+            self.score = f"val IoU {epoch.report.foreground_iou:.3f}" + (f" (best {best:.3f})" if known == 1 else "")
 
 
 class _Lines:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from importlib import resources
+from pathlib import Path
 
 from onenet.config import SAMPLES, DataConfig
 from onenet.data.folder import open_folder
@@ -33,4 +34,5 @@ def open_dataset(config: DataConfig) -> Dataset:
         if name not in sample_sets():
             raise ConfigError(f"data.root={config.root!r}: {did_you_mean(name, sample_sets())}")
         config = dataclasses.replace(config, root=str(resources.files("onenet").joinpath("samples", name)))
+    config = dataclasses.replace(config, root=str(Path(config.root).expanduser()))
     return open_folder(config) if config.format == "folder" else open_pet(config)

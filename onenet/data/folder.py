@@ -47,13 +47,11 @@ def open_folder(config: DataConfig) -> Dataset:
 def _split_levels(root: Path, config: DataConfig) -> dict[str, tuple[Item, ...]]:
     levels = {split: next((root / n for n in names if (root / n).is_dir()), None) for split, names in _LEVELS.items()}
     if levels["train"] is None:
-        return split_items(_pairs(root), config.val or 0.15, config.test, config.split_seed)
+        return split_items(_pairs(root), config.val, config.test, config.split_seed)
     items = {split: _pairs(level) if level else () for split, level in levels.items()}
-    wanted = {"val": config.val or 0.15, "test": config.test}
-    missing = {split: 0.0 if items[split] else share for split, share in wanted.items()}
-    if any(missing.values()):
-        share = split_items(items["train"], missing["val"], missing["test"], config.split_seed)
-        items.update({split: part for split, part in share.items() if part})
+    if not items["val"]:  # training cannot do without; a test set it can
+        share = split_items(items["train"], config.val, 0.0, config.split_seed)
+        items.update(train=share["train"], val=share["val"])
     return items
 
 
@@ -106,8 +104,22 @@ def _labels(
         raise DataError(f"{values[worst].mask}: the mask holds the value {worst}; allowed are {allowed}; {hint}")
     if counted == {0} and not config.num_classes:
         raise DataError(f"{items[0].mask.parent}: every mask is 0 throughout, so there is nothing to learn")
+    if not config.num_classes and counted != set(range(worst + 1)):
+        raise DataError(_not_indices(sorted(counted), values))
     labels = {index: index for index in range(max(worst, config.num_classes - 1) + 1)}
     return {**labels, config.ignore_index: IGNORED}, ()
+
+
+def _not_indices(counted: Sequence[int], values: dict[int, Item]) -> str:
+    """Why values with gaps are refused: they would silently make a network with as many classes as the largest one."""
+    shown = ", ".join(map(str, counted[:6])) + (", ..." if len(counted) > 6 else "")
+    file = values[counted[-1]].mask
+    if file.suffix.lower() in (".jpg", ".jpeg", ".webp"):
+        return f"{file}: masks hold {shown}: lossy compression has changed the labels; save masks as PNG"
+    return (
+        f"{file}: masks hold {shown}, which are not class indices 0, 1, 2, ...; renumber them, "
+        "or set data.num_classes if a class does not occur"
+    )
 
 
 def _channels(items: Sequence[Item]) -> int:
@@ -117,6 +129,6 @@ def _channels(items: Sequence[Item]) -> int:
             with Image.open(item.image) as image:
                 if image.mode not in ("1", "L", "I", "I;16", "I;16B", "F"):
                     return 3
-        except OSError:
+        except (OSError, SyntaxError, ValueError):
             continue  # reading the image itself will say what is wrong with it
     return 1

@@ -30,7 +30,7 @@ def open_pet(config: DataConfig) -> Dataset:
     if config.num_classes not in (0, len(classes)):
         raise ConfigError(f"data.num_classes={config.num_classes}: {config.format} has {len(classes)} classes")
     trainval = _listed(root, "trainval.txt")
-    items = split_items(trainval, config.val or 0.15, 0.0, config.split_seed)
+    items = split_items(trainval, config.val, 0.0, config.split_seed)
     items["test"] = _listed(root, "test.txt")
     border = ("pet-binary: the border counts as pet",) if config.format == "pet-binary" else ()
     described = describe_classes(len(classes), config.class_names or classes, background=0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from onenet.card import default_classes, default_colours
 from onenet.errors import ConfigError, DataError, did_you_mean
-from onenet.images import IGNORED, read_image, read_mask
+from onenet.images import IGNORED, image_size, read_image, read_mask
 
 SPLITS = ("train", "val", "test")
 
@@ -82,12 +82,17 @@ class Dataset:
         """
         image = read_image(item.image, self.in_channels)
         raw = read_mask(item.mask)
-        if raw.shape != image.shape[:2]:
-            sizes = (
-                f"{raw.shape[0]}x{raw.shape[1]}, but its image is {image.shape[0]}x{image.shape[1]} (height x width)"
-            )
-            raise DataError(f"{item.mask}: the mask is {sizes}; make them the same size")
+        _refuse_other_size(item, raw.shape, image.shape[:2])
         return Sample(item.name, image, self._to_classes(raw, item))
+
+    def check_sizes(self, split: str) -> None:
+        """Compare the sizes of all images and masks of a split, from their headers alone: quick for any number.
+
+        Raises:
+            DataError: a file cannot be opened, or a mask is not as large as its image.
+        """
+        for item in self.items[split]:
+            _refuse_other_size(item, image_size(item.mask), image_size(item.image))
 
     def samples(self, split: str) -> Iterator[Sample]:
         """Read the images of a split one after the other."""
@@ -103,6 +108,12 @@ class Dataset:
         for value in values:
             table[value] = self.labels[int(value)]
         return table[raw]
+
+
+def _refuse_other_size(item: Item, mask: tuple[int, ...], image: tuple[int, ...]) -> None:
+    if mask != image:
+        sizes = f"{mask[0]}x{mask[1]}, but its image is {image[0]}x{image[1]} (height x width)"
+        raise DataError(f"{item.mask}: the mask is {sizes}; make them the same size")
 
 
 def describe_classes(count: int, names: Sequence[str], background: int | None) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from onenet.images import IGNORED
 from onenet.metrics.confusion import confusion_matrix, iou, mean_over_classes
 from onenet.metrics.report import Report
 
+_STRIP = 64  # rows counted at a time, so that logits of many classes never exist at full size
+
 
 @runtime_checkable
-class Labelled(Protocol):
+class LabelledImage(Protocol):
     """A named image with its mask of class indices, 255 where nothing is counted."""
 
     @property
@@ -25,34 +27,42 @@ class Labelled(Protocol):
 
 
 @runtime_checkable
-class Answer(Protocol):
-    """What a segmenter says of an image: a mask (h, w) and logits (k, h, w) at the image's own size."""
+class Prediction(Protocol):
+    """What a segmenter says of an image: logits (k, h, w) at the image's own size, or of some of its rows."""
 
-    @property
-    def mask(self) -> NDArray[np.uint8]: ...
-    def logits(self) -> NDArray[np.float32]: ...
+    def logits(self, rows: slice | None = None) -> NDArray[np.float32]: ...
 
 
 def score(
-    segment: Callable[[NDArray[np.uint8]], Answer], samples: Iterable[Labelled], card: Card, data: str, split: str
+    segment: Callable[[NDArray[np.uint8]], Prediction],
+    samples: Iterable[LabelledImage],
+    card: Card,
+    data: str,
+    split: str,
 ) -> Report:
     """Segment every sample and count.
 
     Args:
-        segment: image (h, w, c) uint8 -> answer, for example a `Segmenter`.
+        segment: image (h, w, c) uint8 -> prediction, for example a `Segmenter`.
+        samples: the images.
+        card: of the model.
         data, split: how the report calls these images.
     """
     k = card.num_classes
     matrix = np.zeros((k, k), dtype=np.int64)
-    entropy, counted = 0.0, 0
+    entropy = 0.0
     per_image = []
     for sample in samples:
-        answer = segment(sample.image)
-        here = confusion_matrix(sample.mask, answer.mask, k, IGNORED)
-        entropy += cross_entropy_sum(answer.logits(), sample.mask)
-        counted += int(here.sum())
+        prediction = segment(sample.image)
+        here = np.zeros_like(matrix)
+        for start in range(0, sample.mask.shape[0], _STRIP):
+            rows = slice(start, start + _STRIP)
+            logits, mask = prediction.logits(rows), sample.mask[rows]
+            here += confusion_matrix(mask, logits.argmax(0), k, IGNORED)
+            entropy += cross_entropy_sum(logits, mask)
         matrix += here
         per_image.append((sample.name, mean_over_classes(iou(here))))
+    counted = int(matrix.sum())
     mean_entropy = entropy / counted if counted else float("nan")
     return Report(data, split, len(per_image), card.classes, card.background, matrix, mean_entropy, tuple(per_image))
 
@@ -63,4 +73,5 @@ def cross_entropy_sum(logits: NDArray[np.float32], mask: NDArray[np.uint8]) -> f
     chosen = logits[:, kept].astype(np.float64)  # k n
     top = chosen.max(axis=0, initial=-np.inf)
     log_sum = top + np.log(np.exp(chosen - top).sum(axis=0))
-    return float((log_sum - np.take_along_axis(chosen, mask[kept][None].astype(np.intp), axis=0)[0]).sum())
+    true = np.take_along_axis(chosen, mask[kept][None].astype(np.intp), axis=0)[0]
+    return float((log_sum - true).sum())

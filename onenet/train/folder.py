@@ -13,7 +13,6 @@ import io
 import json
 import os
 import platform
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,8 @@ class RunFolder:
             ConfigError: the folder holds a run already.
             OneNetError: it cannot be written.
         """
-        present = next((name for name in FILES if (self.path / name).exists()), None)
+        taken = ("model.safetensors", "last.ckpt") if self._was_begun() else FILES  # else it is not ours to overwrite
+        present = next((name for name in taken if (self.path / name).exists()), None)
         if present:
             raise ConfigError(
                 f"{self.path}: holds a run already ({present}); choose another --out, or continue it with --resume"
@@ -56,6 +56,13 @@ class RunFolder:
         self._write_text("config.toml", config.to_toml())
         self._write_text("environment.json", json.dumps(environment(), indent=2))
 
+    def _was_begun(self) -> bool:
+        try:
+            self.config()
+        except ConfigError:
+            return False
+        return True
+
     def clear_earlier(self, config: Config) -> None:
         """Remove the files of an earlier run on the same data, nothing else.
 
@@ -64,7 +71,9 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise ConfigError(f"{self.path}: is a file, not a folder; choose another --out")
-        if (self.path / "config.toml").is_file() and self.config().data.root != config.data.root:
+        if not self._was_begun():
+            return
+        if self.config().data.root != config.data.root:
             raise ConfigError(f"{self.path}: holds a run on other data; choose another --out")
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
@@ -129,7 +138,6 @@ def environment() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "command": ["onenet", *sys.argv[1:]] if Path(sys.argv[0]).stem == "onenet" else None,
     }
 
 

@@ -38,7 +38,9 @@ class SegmentationLoss(nn.Module):
         self.register_buffer("weight", weight)
         self.cross_entropy, self.dice = cross_entropy, dice
 
-    def forward(self, logits: Float[Tensor, "b k h w"], mask: UInt8[Tensor, "b h w"]) -> Float[Tensor, ""]:
+    def forward(self, logits: Float[Tensor, "b k h w"], mask: UInt8[Tensor, "b hm wm"]) -> Float[Tensor, ""]:
+        if mask.shape[1:] != logits.shape[2:]:  # a network that leaves its logits at half size
+            mask = F.interpolate(mask[:, None], size=logits.shape[2:], mode="nearest-exact")[:, 0]
         loss = logits.new_zeros((), dtype=torch.float32)
         if self.cross_entropy:
             entropy = F.cross_entropy(

@@ -26,6 +26,7 @@ from onenet.metrics.report import Report
 from onenet.models.catalog import create_model
 from onenet.models.eager import EagerRunner
 from onenet.models.network import Network
+from onenet.scoring import fingerprint
 from onenet.train.folder import RunFolder
 from onenet.train.loop import OnStep, TrainedEpoch, train_epochs
 from onenet.train.losses import SegmentationLoss
@@ -59,7 +60,9 @@ class Run:
     def __init__(self, config: Config, folder: RunFolder, resume: bool = False, replace: bool = False) -> None:
         self.config, self.folder = config, folder
         self.dataset = open_dataset(config.data)
-        self.dataset.read(self.dataset.split("train")[0])  # a wrong file should be named before the first step
+        for split in ("train", "val"):  # a wrong file should be named before the first step
+            self.dataset.read(self.dataset.split(split)[0])
+            self.dataset.check_sizes(split)
         self.network = build_network(config, self.dataset)
         check_batch(config, self.network, len(self.dataset.split("train")))
         self.batches = training_batches(self.dataset, config)
@@ -174,7 +177,8 @@ def build_network(config: Config, dataset: Dataset) -> Network:
             "data": dataset.name,
             "format": config.data.format,
             "images": counts,
-            "split_seed": config.data.split_seed,
+            "split": {key: getattr(config.data, key) for key in ("val", "test", "split_seed")},
+            "seen": sorted(fingerprint(item) for split in ("train", "val") for item in dataset.items[split]),
             "recipe": config.name,
             **{k: v for k, v in dataclasses.asdict(config.train).items() if k not in ("workers", "device")},
         },

@@ -86,11 +86,11 @@ def test_without_a_validation_level_some_training_images_are_kept_for_it(pair):
     assert sorted(names(dataset, "train") + names(dataset, "val")) == list("abcdefghij")
 
 
-def test_without_a_test_level_some_training_images_are_kept_for_it(pair):
+def test_without_a_test_level_all_training_images_are_trained_on(pair):
     for stem in "abcdefghij":
         pair(f"train/{stem}", [[0, 1]])
     dataset = opened(pair("val/z", [[0, 1]]), "test=0.3")
-    assert len(names(dataset, "test")) == 3 and len(names(dataset, "train")) == 7
+    assert names(dataset, "test") == [] and len(names(dataset, "train")) == 10
     assert names(dataset, "val") == ["z"]
 
 
@@ -102,8 +102,9 @@ def test_three_images_give_every_split_one(photos):
     assert [len(dataset.items[split]) for split in ("train", "val", "test")] == [1, 1, 1]
 
 
-def test_there_are_always_validation_images_because_they_choose_the_best_weights(photos):
-    assert len(opened(photos(count=5), "val=0").items["val"]) >= 1
+def test_validation_images_are_not_optional_because_they_choose_the_best_weights(photos):
+    with pytest.raises(ConfigError, match=r"data.val=0.0: must lie between"):
+        opened(photos(count=5), "val=0")
 
 
 def test_no_test_images_where_none_are_wanted(photos):
@@ -137,10 +138,24 @@ def test_an_unknown_split_is_answered_with_the_nearest(photos):
 
 def test_as_many_classes_as_the_masks_have(pair):
     for stem in "abc":
-        root = pair(stem, [[0, 1, 4]])
+        root = pair(stem, [[0, 1, 2]])
     dataset = opened(root)
-    assert dataset.classes == ("background", "class 1", "class 2", "class 3", "class 4")
+    assert dataset.classes == ("background", "class 1", "class 2")
     assert dataset.background == 0
+
+
+@pytest.mark.parametrize("values", [[0, 100], [0, 128, 255], [1, 2], [0, 1, 4]])
+def test_values_with_gaps_are_refused_because_they_are_seldom_class_indices(pair, values):
+    for stem in "abc":
+        root = pair(stem, [values])
+    with pytest.raises(DataError, match=r"not class indices 0, 1, 2, ...; renumber them, or set data.num_classes"):
+        opened(root)
+
+
+def test_values_with_gaps_are_classes_where_their_number_is_given(pair):
+    for stem in "abc":
+        root = pair(stem, [[0, 1, 4]])
+    assert opened(root, "num_classes=5").num_classes == 5
 
 
 def test_masks_of_0_and_255_are_background_and_object_and_one_line_says_so(photos):

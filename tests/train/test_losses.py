@@ -113,3 +113,9 @@ def test_half_precision_logits_are_summed_in_full(mask):
     loss = SegmentationLoss(2, None, 1.0, cross_entropy=1.0, dice=1.0)(large, torch.ones(1, 300, 300).byte())
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(math.log(2) + 1 - (90000 + 1) / (135000 + 1), rel=1e-4)
+
+
+def test_logits_at_half_size_are_compared_with_every_second_pixel_of_the_mask(logits, mask):
+    large = mask.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    loss = SegmentationLoss(K, 0, 1.0, 1.0, 1.0)
+    assert torch.equal(loss(logits, large), loss(logits, mask))

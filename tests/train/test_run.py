@@ -21,6 +21,8 @@ from onenet.train.run import Run
 PETS = ["data.format=pet-small", "data.root=samples:oxford_pet", "data.size=32"]
 TWO_STEPS = ["train.batch=4"]  # an epoch: 8 images to train on
 
+SEEDS = [("first", "train.seed=3"), ("same", "train.seed=3"), ("other", "train.seed=4")]
+
 
 @pytest.fixture(scope="module")
 def config(tiny):
@@ -143,6 +145,13 @@ def test_another_seed_gives_another_model(begin):
     first, second = begin("first"), begin("second", "train.seed=1")
     train(first), train(second)
     assert not same_runs(first, second)
+
+
+def test_the_first_weights_are_drawn_from_the_seed_and_no_other_chance_is_touched(begin):
+    before = torch.random.get_rng_state()
+    first, same, other = (dict(begin(name, seed).network.state_dict()) for name, seed in SEEDS)
+    assert same_bits(first, same) and not same_bits(first, other)
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_the_written_configuration_repeats_the_run_to_the_bit(begin, tmp_path):
@@ -320,10 +329,16 @@ def test_without_a_background_all_classes_weigh_the_same_and_count(tmp_path, tin
 
 def test_a_folder_that_holds_a_run_is_refused(begin):
     ready = begin()
+    next(ready.epochs())
     before = {path: path.read_bytes() for path in ready.folder.path.iterdir()}
     with pytest.raises(ConfigError, match=r"holds a run already.*--resume"):
         begin()
     assert {path: path.read_bytes() for path in ready.folder.path.iterdir()} == before
+
+
+def test_a_start_that_failed_before_the_first_epoch_does_not_block_the_next(begin):
+    begin()
+    assert begin().finished_epochs == 0
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run_and_leaves_nothing_of_the_epoch(begin, monkeypatch):
