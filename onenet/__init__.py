@@ -40,7 +40,7 @@ def Segmenter(model: "str | Path | nn.Module", runtime: str = "auto", threads: i
         threads: CPU threads; None leaves the choice to the runtime.
 
     Raises:
-        ConfigError: unknown runtime, or a module without a card.
+        ConfigError: unknown runtime, a number of threads that is none, a module without a card, or an exported file.
         DataError: the file is missing, damaged, or not a model of onenet.
     """
     from onenet.deploy.segmenter import Segmenter as Drawer
@@ -48,12 +48,21 @@ def Segmenter(model: "str | Path | nn.Module", runtime: str = "auto", threads: i
 
     if runtime not in RUNTIMES:
         raise ConfigError(f"unknown runtime {runtime!r}: {did_you_mean(runtime, RUNTIMES)}")
-    if threads is not None and threads < 1:
-        raise ConfigError(f"threads={threads}: must be at least 1")
+    if threads is not None and (type(threads) is not int or threads < 1):
+        raise ConfigError(f"threads={threads!r}: must be at least 1, a whole number")
+    if isinstance(model, (str, Path)) and Path(model).suffix.lower() == ".onnx":
+        raise ConfigError(
+            f"{model}: an exported file; running those is not part of this version, "
+            "give the .safetensors file that it was made from"
+        )
     _need_torch()
+    from torch import nn
+
     from onenet.checkpoint import load as load_model
     from onenet.models.eager import EagerRunner, card_of
 
+    if not isinstance(model, (str, Path, nn.Module)):
+        raise ConfigError(f"Segmenter takes a .safetensors file, the folder of a run or a module, not {model!r}")
     module = load_model(model) if isinstance(model, (str, Path)) else model
     return Drawer(EagerRunner(module, threads), card_of(module))
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import onenet
 from onenet.card import Card
-from onenet.errors import ConfigError, DataError, describe_os_error
+from onenet.errors import ConfigError, DataError, describe_os_error, did_you_mean
 from onenet.images import atomic_write
 from onenet.models.catalog import create_model, list_models
 from onenet.models.eager import card_of
@@ -23,13 +23,15 @@ def save(model: nn.Module, path: str | Path, card: Card | None = None) -> None:
         card: what the model is; left out, the one that the model carries.
 
     Raises:
-        ConfigError: the path ends otherwise, or neither the model nor the caller has a card.
+        ConfigError: the path ends otherwise, neither the model nor the caller has a card, or it is another network's.
         OneNetError: the file cannot be written.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ConfigError(f"{path}: weights are saved as .safetensors; change the ending")
+    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps; its weights have other names
     card = (card or card_of(model)).replace(version=onenet.__version__)
+    _check_card(card, model, path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic_write(path) as file:
         file.write(safetensors.torch.save(tensors, metadata={"card": card.to_json()}))
@@ -55,8 +57,7 @@ def load(path: str | Path) -> Network:
         raise DataError(f"{file}: holds weights but no card, so it was not saved by onenet; see `onenet convert`")
     card = Card.from_json(metadata["card"], str(file))
     try:
-        with torch.device("meta"):  # shapes only: a card that lies about them takes no memory
-            model = create_model(card.architecture, **card.arguments)
+        model = _shapes_of(card)
     except (ConfigError, TypeError) as error:
         raise DataError(f"{file}: its card cannot be used here: {error}") from None
     load_weights(model, tensors, str(file))
@@ -71,16 +72,43 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], source: str) -> N
         DataError: one does not; the message names the first one and `source`.
     """
     wanted = model.state_dict()
+    difference = _difference(tensors, wanted)
+    if difference:
+        raise DataError(f"{source}: {difference}; it belongs to another architecture")
+    # Copied, because what safetensors gives is a view of the file, which may be overwritten.
+    copies = {name: tensor.to(wanted[name].dtype, copy=True) for name, tensor in tensors.items()}
+    model.load_state_dict(copies, assign=True)
+
+
+def _difference(tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> str | None:
+    """The first name or shape in which weights differ from those that a network wants."""
     for name, tensor in wanted.items():
         if name not in tensors:
-            raise DataError(f"{source}: lacks the weights {name}; it belongs to another architecture")
+            return f"lacks the weights {name}"
         if tensors[name].shape != tensor.shape:
             shapes = f"{tuple(tensors[name].shape)}, but the network wants {tuple(tensor.shape)}"
-            raise DataError(f"{source}: the weights {name} are {shapes}; it belongs to another architecture")
+            return f"the weights {name} are {shapes}"
     extra = next((name for name in tensors if name not in wanted), None)
-    if extra:
-        raise DataError(f"{source}: holds the weights {extra}, which the network has not; it belongs to another one")
-    model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}, assign=True)
+    return extra and f"holds the weights {extra}, which the network has not"
+
+
+def _shapes_of(card: Card) -> Network:
+    """The network that a card describes, on the meta device: even a card that lies takes no memory."""
+    with torch.device("meta"):
+        return create_model(card.architecture, **card.arguments)
+
+
+def _check_card(card: Card, model: nn.Module, path: Path) -> None:
+    try:
+        difference = _difference(model.state_dict(), _shapes_of(card).state_dict())
+    except (ConfigError, TypeError) as error:
+        raise ConfigError(f"{path}: the card cannot be used: {error}") from None
+    if difference:
+        raise ConfigError(f"{path}: the card is that of another {card.architecture} than the model, which {difference}")
+    outputs = card.arguments["num_classes"]
+    if not card.num_classes == len(card.colours) == outputs:
+        counts = f"{card.num_classes} classes and {len(card.colours)} colours"
+        raise ConfigError(f"{path}: the card names {counts}, but the model has {outputs} outputs")
 
 
 def parameter_count(model: nn.Module) -> int:
@@ -89,16 +117,28 @@ def parameter_count(model: nn.Module) -> int:
 
 
 def _weights_file(path: str | Path) -> Path:
+    if not isinstance(path, (str, Path)):
+        raise ConfigError(f"load takes a .safetensors file or the folder of a run, not {path!r}")
     file = Path(path)
-    if file.suffix == ".onnx":
-        raise ConfigError(f"{file}: an exported file has no torch module; use onenet.Segmenter for it")
+    if file.suffix.lower() == ".onnx":
+        raise ConfigError(
+            f"{file}: an exported file has no torch module; load the .safetensors file that it was made from "
+            "(a later onenet.Segmenter will run it)"
+        )
+    if file.name == "last.ckpt":
+        raise ConfigError(f"{file}: holds what --resume needs; the model is {file.with_name('model.safetensors')}")
     if file.suffix in (".pth", ".pt", ".ckpt"):
         raise ConfigError(f"{file}: load takes .safetensors; turn the authors' weights into it with `onenet convert`")
-    if file.is_dir() and (file / "model.safetensors").is_file():
-        return file / "model.safetensors"  # the folder of a run
+    if file.is_dir():  # of a run
+        if not (file / "model.safetensors").is_file():
+            raise DataError(f"{file}: holds no model.safetensors; give the folder of a run or a .safetensors file")
+        return file / "model.safetensors"
     if not file.is_file():
         if str(path) in list_models():
             raise ConfigError(f"{path} is an architecture without weights; train it, or use onenet.create_model")
+        near = did_you_mean(str(path), list_models())
+        if not file.suffix and near.startswith("did you mean"):
+            raise DataError(f"{file}: no such file; {near} (an architecture, to be trained first)")
         raise DataError(f"{file}: no such file; give a .safetensors file or the folder of a run")
     return file
 

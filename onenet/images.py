@@ -3,10 +3,11 @@
 An image is (h, w, c) uint8; a mask is (h, w) uint8 of class indices, 255 where nothing is counted.
 """
 
+import errno
 import io
 import os
+import secrets
 import struct
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,12 @@ RESAMPLE = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BI
 
 Array = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
+
+_FULL, _FORBIDDEN = "; free some space", "; choose a place that you may write to"
+_HINTS = {
+    errno.ENOSPC: _FULL, errno.EDQUOT: _FULL,
+    errno.EACCES: _FORBIDDEN, errno.EPERM: _FORBIDDEN, errno.EROFS: _FORBIDDEN,
+}  # fmt: skip
 
 
 def open_image(source: str | Path | bytes) -> Image.Image:
@@ -66,10 +73,19 @@ def to_channels(image: Image.Image, channels: int, name: str) -> Array:
 
 
 def _eight_bits(deep: NDArray[np.float64], mode: str) -> Array:
-    """Deep pixels as bytes; Pillow's own conversion would clip them. Floats up to 1 are taken as 0 to 1."""
+    """Deep pixels as bytes; Pillow's own conversion would clip them.
+
+    16-bit files ("I;16") have one scale, so that a dark photo stays dark. A 32-bit one ("I", "F") does not say its
+    own: values up to 255 are bytes, larger ones have 16 bits, floats up to 1 are taken as 0 to 1.
+    """
     deep = np.nan_to_num(deep)
     top = deep.max(initial=0)
-    factor = 255 if mode == "F" and top <= 1 else 1 if top <= 255 else 1 / 257
+    if mode == "F" and top <= 1:
+        factor = 255.0
+    elif mode in ("I", "F") and top <= 255:
+        factor = 1.0
+    else:
+        factor = 1 / 257
     return (deep * factor).clip(0, 255).round().astype(np.uint8)
 
 
@@ -123,8 +139,13 @@ def resize(image: NDArray, size: tuple[int, int], method: str = "bilinear", box:
 
 
 def scaled_size(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
-    """The size at which an image of `size` just covers `target`, its proportions kept."""
+    """The size at which an image of `size` just covers `target`, its proportions kept.
+
+    A very long and narrow image covers it only in part: none is enlarged beyond 4 times the target's longer side, so
+    that 4 x 400 becomes 10 x 1024 for a target of 256, and not 256 x 25600.
+    """
     factor = max(target[0] / size[0], target[1] / size[1])
+    factor = min(factor, max(1.0, 4 * max(target) / max(size)))
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
@@ -204,29 +225,20 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
         OneNetError: the folder cannot be written to.
     """
     path = Path(path)
-    temporary = None
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
+        with temporary.open("xb") as file:  # a new file, with the permissions that the umask leaves
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        raise OneNetError(
-            f"{path}: cannot be written ({describe_os_error(error)}); free space or choose --out"
-        ) from error
+        hint = _HINTS.get(error.errno or 0, "")
+        raise OneNetError(f"{path}: cannot be written ({describe_os_error(error)}){hint}") from error
     finally:
-        if temporary and os.path.exists(temporary):
+        if os.path.exists(temporary):
             os.unlink(temporary)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_image(path: str | Path, image: Array | Image.Image) -> None:

@@ -93,6 +93,21 @@ class TestSaveAndLoad:
         onenet.save(model, tmp_path / "model.safetensors")
         check_same_weights(onenet.load(tmp_path / "model.safetensors"), model.float())
 
+    def test_what_becomes_of_the_file_is_no_matter_to_the_model(self, file):
+        loaded, image = onenet.load(file), torch.rand(1, 3, 16, 16)
+        with torch.no_grad():
+            before = loaded(image)
+            with file.open("r+b") as opened:  # in place, as a copy over it does
+                opened.write(bytes(file.stat().st_size))
+            assert torch.equal(loaded(image), before)
+            file.write_bytes(b"")
+            assert torch.equal(loaded(image), before)
+
+    def test_a_compiled_model_is_saved_under_its_own_names(self, tmp_path):
+        model = small()
+        onenet.save(torch.compile(model, backend="eager"), tmp_path / "model.safetensors")
+        check_same_weights(onenet.load(tmp_path / "model.safetensors"), model)
+
     def test_a_path_may_be_a_string(self, file):
         assert onenet.load(str(file)).card == onenet.load(file).card
 
@@ -116,6 +131,24 @@ class TestWriting:
     def test_a_module_without_a_card_needs_one(self, tmp_path):
         with pytest.raises(ConfigError, match="Linear without a card"):
             onenet.save(nn.Linear(2, 3), tmp_path / "model.safetensors")
+
+    @pytest.mark.parametrize(
+        ("card", "complaint"),
+        [
+            (lambda: small("unet-4").card, "another unet-4 than the model, which lacks the weights encoder.stem.0.0"),
+            (lambda: small(width=8).card, "are (4, 3, 1, 1), but the network wants (8, 3, 1, 1)"),
+            (lambda: small(num_classes=3).card, "but the network wants (3, 4, 1, 1)"),
+            (lambda: small().card.replace(architecture="onenet-x"), "unknown model 'onenet-x'"),
+            (lambda: small().card.replace(classes=("a", "b", "c")), "3 classes and 2 colours, but the model has 2"),
+        ],
+    )
+    def test_the_card_of_another_network_is_refused(self, tmp_path, card, complaint):
+        with pytest.raises(ConfigError) as caught:
+            onenet.save(small(), tmp_path / "model.safetensors", card=card())
+        message = str(caught.value)
+        assert message.startswith(f"{tmp_path / 'model.safetensors'}: the card") and "\n" not in message
+        assert complaint in message
+        assert list(tmp_path.iterdir()) == []
 
     def test_missing_folders_are_made(self, tmp_path):
         onenet.save(small(), tmp_path / "a" / "b" / "model.safetensors")
@@ -146,7 +179,7 @@ class TestBadFiles:
         check_refused(DataError, tmp_path / "model.safetensors", "no such file")
 
     def test_a_folder_without_a_model(self, tmp_path):
-        check_refused(DataError, tmp_path)
+        check_refused(DataError, tmp_path, "holds no model.safetensors")
 
     @pytest.mark.parametrize("kept", [0, 4, 100, 1000, -1])
     def test_truncated(self, file, kept):
@@ -206,11 +239,11 @@ except Exception as error:
 
     @pytest.mark.parametrize("other", ["unet-4", "onenet-e-4", "onenet-ed-5", "onenet-ed-4-spatial"])
     def test_weights_of_another_architecture(self, file, other):
-        onenet.save(small(), file, card=small(other).card)
+        safetensors.torch.save_file(small().state_dict(), file, metadata={"card": small(other).card.to_json()})
         check_refused(DataError, file, "another")
 
     def test_weights_of_another_width(self, file):
-        onenet.save(small(), file, card=small(width=8).card)
+        safetensors.torch.save_file(small().state_dict(), file, metadata={"card": small(width=8).card.to_json()})
         check_refused(DataError, file, "encoder.stem.1.conv.weight", "(4, 3, 1, 1)", "(8, 3, 1, 1)")
 
     def test_weights_too_many(self, file):
@@ -221,7 +254,18 @@ except Exception as error:
 
 class TestOtherPaths:
     def test_onnx_names_segmenter(self, tmp_path):
-        check_refused(ConfigError, tmp_path / "model.onnx", "onenet.Segmenter")
+        check_refused(
+            ConfigError, tmp_path / "model.onnx", "onenet.Segmenter", ".safetensors file that it was made from"
+        )
+
+    def test_the_state_of_a_run_names_the_model_beside_it(self, file):
+        check_refused(ConfigError, file.with_name("last.ckpt"), f"the model is {file}")
+
+    @pytest.mark.parametrize(("name", "near"), [("onenet-ed4", "onenet-ed-4"), ("unet", "unet-4")])
+    def test_a_name_near_an_architecture_s_suggests_it(self, name, near, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        check_refused(DataError, name, "no such file; did you mean", near)
+        check_refused(DataError, f"{name}.safetensors", "give a .safetensors file")
 
     @pytest.mark.parametrize("suffix", ["pth", "pt", "ckpt"])
     def test_pickled_weights_name_convert(self, tmp_path, suffix):

@@ -97,6 +97,41 @@ def test_every_error_is_a_onenet_error_and_a_builtin_one():
         assert issubclass(getattr(errors, name), builtin)
 
 
+WRONG = [
+    ("onenet.create_model(5)", "ConfigError the name of a model is a word such as 'onenet-ed-4', not 5"),
+    ("onenet.create_model(None)", "ConfigError the name of a model is a word such as 'onenet-ed-4', not None"),
+    ("onenet.create_model('onenet-ed-4', num_classes=True)", "ConfigError model.num_classes=True: expected int"),
+    ("onenet.load(None)", "ConfigError load takes a .safetensors file or the folder of a run, not None"),
+    ("onenet.Segmenter(5)", "ConfigError Segmenter takes a .safetensors file, the folder of a run or a module, not 5"),
+    ("onenet.Segmenter('m', threads='2')", "ConfigError threads='2': must be at least 1, a whole number"),
+    ("onenet.Segmenter('m', threads=True)", "ConfigError threads=True: must be at least 1, a whole number"),
+    (
+        "onenet.create_model('unet-4', width=4)(PHOTO)",
+        "ShapeError the network takes a tensor (b, 3, h, w), not ndarray",
+    ),
+    (
+        "onenet.create_model('unet-4', width=4)(None)",
+        "ShapeError the network takes a tensor (b, 3, h, w), not NoneType",
+    ),
+]
+
+
+def test_whatever_comes_in_at_a_door_is_refused_in_one_line():
+    """In a Python of its own, where no annotation is checked first."""
+    code = f"""
+import numpy, onenet
+PHOTO = numpy.zeros((1, 3, 8, 8), numpy.float32)
+for use in {[use for use, _ in WRONG]!r}:
+    try:
+        eval(use)
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+    lines = in_a_fresh_python(code).splitlines()
+    for line, (use, expected) in zip(lines, WRONG, strict=True):
+        assert line.startswith(expected), use
+
+
 class TestSegmenter:
     def test_a_path_a_run_and_a_module_draw_the_same_mask(self, run, model):
         sources = [run / "model.safetensors", str(run / "model.safetensors"), run, str(run), model]
@@ -136,6 +171,11 @@ class TestSegmenter:
     def test_a_module_of_others_has_no_card(self):
         with pytest.raises(ConfigError, match="Linear without a card"):
             onenet.Segmenter(torch.nn.Linear(2, 3))
+
+    @pytest.mark.parametrize("name", ["model.onnx", "MODEL.ONNX"])
+    def test_an_exported_file_is_not_for_this_version(self, name):
+        with pytest.raises(ConfigError, match=f"{name}: an exported file; running those is not part of this version"):
+            onenet.Segmenter(name)
 
     def test_a_missing_file_is_named(self, tmp_path):
         with pytest.raises(DataError, match=r"missing\.safetensors: no such file"):

@@ -125,6 +125,23 @@ def test_16_bits_become_8(tmp_path):
     assert read_image(saved(tmp_path, deep), 1)[..., 0].tolist() == [[0, 1, 128, 255]]
 
 
+@pytest.mark.parametrize("content", [[[0, 200, 257]], [[0, 257, 65535]]])
+def test_the_scale_of_16_bits_does_not_depend_on_the_photo(tmp_path, content):
+    deep = np.array(content, dtype=np.uint16)
+    found = read_image(saved(tmp_path, deep, "deep.tif"), 1)[0, :, 0]
+    assert found.tolist() == np.round(deep[0] / 257).tolist()
+    big_endian = Image.frombytes("I;16B", (3, 1), deep.astype(">u2").tobytes())
+    assert to_channels(big_endian, 1, "the image")[0, :, 0].tolist() == found.tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "seen"),
+    [([0, 100, 255], [0, 100, 255]), ([-5, 257, 65535], [0, 1, 255]), ([0, 256, 70000], [0, 1, 255])],
+)
+def test_32_bits_hold_8_or_16(values, seen):
+    assert to_channels(Image.fromarray(np.array([values], dtype=np.int32)), 1, "the image")[0, :, 0].tolist() == seen
+
+
 def test_a_float_image_between_0_and_1_is_not_read_as_black(tmp_path):
     bright = np.array([[0.0, 0.5, 1.0]], dtype=np.float32)
     found = read_image(saved(tmp_path, bright, "float.tif"), 1)[0, :, 0]
@@ -347,10 +364,29 @@ def test_the_same_size_is_the_same_image():
 @given(size=st.tuples(st.integers(1, 3000), st.integers(1, 3000)), target=st.tuples(*[st.integers(1, 512)] * 2))
 def test_a_scaled_image_just_covers_its_target(size, target):
     scaled = scaled_size(size, target)
-    assert scaled[0] >= target[0] and scaled[1] >= target[1]
-    assert scaled[0] == target[0] or scaled[1] == target[1]
     factor = max(target[0] / size[0], target[1] / size[1])
+    if factor > 1 and factor * max(size) > 4 * max(target):
+        assert max(scaled) == max(4 * max(target), max(size))
+        factor = max(scaled) / max(size)
+    else:
+        assert scaled[0] >= target[0] and scaled[1] >= target[1]
+        assert scaled[0] == target[0] or scaled[1] == target[1]
+    assert min(scaled) >= 1
     assert all(abs(new - old * factor) <= 0.5 + 1e-9 for new, old in zip(scaled, size, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("size", "scaled"),
+    [
+        ((4, 400), (10, 1024)),  # and not 256 x 25600
+        ((400, 1), (1024, 3)),
+        ((4, 2000), (4, 2000)),  # longer than the limit as it is
+        ((500, 9000), (256, 4608)),  # nor is a photo limited that is made smaller
+        ((100, 400), (256, 1024)),
+    ],
+)
+def test_a_long_and_narrow_image_is_enlarged_to_four_times_the_target_at_most(size, scaled):
+    assert scaled_size(size, (256, 256)) == scaled
 
 
 # --- padding
@@ -480,6 +516,36 @@ def test_when_the_disk_is_full_the_old_file_stays_and_the_reason_is_told(tmp_pat
         full_disk(path, monkeypatch)
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["file.txt"]
+
+
+@pytest.mark.parametrize(
+    ("code", "end"),
+    [
+        (errno.ENOSPC, r"\(No space left on device\); free some space"),
+        (errno.EROFS, r"\(Read-only file system\); choose a place that you may write to"),
+        (errno.EACCES, r"\(Permission denied\); choose a place that you may write to"),
+        (errno.EIO, r"\(Input/output error\)"),
+    ],
+)
+def test_the_hint_fits_the_reason(tmp_path, monkeypatch, code, end):
+    def fail(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OneNetError, match=rf"file\.txt: cannot be written {end}$"):
+        write_image(tmp_path / "file.txt", PHOTO)
+    assert names(tmp_path) == []
+
+
+def test_writing_leaves_the_umask_alone_which_other_threads_use(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", None)
+    write_image(tmp_path / "picture.png", PHOTO)
+    assert names(tmp_path) == ["picture.png"]
+
+
+def test_as_long_a_name_as_the_system_takes_can_be_written(tmp_path):
+    write_image(tmp_path / f"{'x' * 251}.png", PHOTO)
+    assert names(tmp_path) == [f"{'x' * 251}.png"]
 
 
 def test_when_the_system_refuses_a_write_the_old_file_stays(tmp_path):

@@ -12,7 +12,7 @@ def convert(
     to_authors: Annotated[bool, typer.Option("--to-authors", help="Write the authors' format instead.")] = False,
 ) -> None:
     """Convert weights; which network they belong to is read off their names and shapes. No code in the file is run."""
-    _refuse_overwrite(source, target)
+    _check_target(source, target, (".pth", ".pt") if to_authors else (".safetensors",))
     if to_authors:
         _write_authors(source, target)
     else:
@@ -52,8 +52,10 @@ def _write_authors(source: Path, target: Path) -> None:
     print(f"{source}  ->  {target} (the heads that the authors' code never runs are zeros)")
 
 
-def _refuse_overwrite(source: Path, target: Path) -> None:
+def _check_target(source: Path, target: Path, endings: tuple[str, ...]) -> None:
     from onenet.errors import ConfigError
 
-    if target.exists() and target.resolve() == source.resolve():
+    if target.exists() and source.exists() and target.samefile(source):
         raise ConfigError(f"{target}: source and target are the same file")
+    if target.suffix not in endings:
+        raise ConfigError(f"{target}: the result is saved as {' or '.join(endings)}; change the ending")

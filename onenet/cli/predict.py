@@ -2,6 +2,8 @@
 
 import glob
 import io
+import itertools
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from onenet.deploy.segmenter import Segmenter
+    from onenet.deploy.segmenter import Result, Segmenter
 
 
 def predict(
@@ -34,27 +36,30 @@ def predict(
     from onenet.deploy.segmenter import KINDS
     from onenet.errors import ConfigError, DataError, did_you_mean
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that is no UTF-8 must not stop what prints it
+        sys.stdout.reconfigure(errors="backslashreplace")
     kinds = [kind.strip() for kind in save.split(",") if kind.strip()]
     for kind in kinds:
         if kind not in KINDS:
             raise ConfigError(f"--save {kind!r}: {did_you_mean(kind, KINDS)}")
-    jobs = list(name_outputs(collect(inputs), kinds))
-    if out != "-":
-        _refuse_overwrite(jobs, Path(out), kinds)
-    segmenter = onenet.Segmenter(model, threads=threads)
+    if out == "-" and kinds not in (["mask"], ["mask", "overlay"]):
+        raise ConfigError(f"--save {save}: with --out - only the mask is written; leave --save out, or give a folder")
+    sources = collect(inputs)
     if out == "-":
-        _to_standard_output(segmenter, jobs)
+        _to_standard_output(onenet.Segmenter(model, threads=threads), sources)
         return
+    jobs = {source: Path(out) / f"{stem}.png" for source, stem in name_outputs(sources, kinds)}
+    _refuse_overwrite(jobs, kinds)
+    segmenter = onenet.Segmenter(model, threads=threads)
     bad = 0
-    for source, stem in jobs:
+    for source, target in jobs.items():
         try:
-            result = segmenter(sys.stdin.buffer.read() if source == "-" else source)
+            result = _draw(segmenter, source)
         except DataError as error:  # a bad photo must not stop the others; a full disk must
             fail(str(error))
             bad += 1
             continue
-        written = result.save(Path(out) / f"{stem}.png", *kinds)
-        print(f"{source}  ->  {', '.join(map(str, written))}")
+        print(f"{source}  ->  {', '.join(map(str, result.save(target, *kinds)))}")
     if bad:
         if len(jobs) > 1:
             rest = f"; the others are in {out}" if bad < len(jobs) else ""
@@ -62,76 +67,110 @@ def predict(
         raise typer.Exit(2)
 
 
-def _to_standard_output(segmenter: "Segmenter", jobs: list[tuple[str, Path]]) -> None:
+def _draw(segmenter: "Segmenter", source: str) -> "Result":
+    return segmenter(sys.stdin.buffer.read() if source == "-" else source)
+
+
+def _to_standard_output(segmenter: "Segmenter", sources: list[str]) -> None:
     from onenet.errors import ConfigError
     from onenet.images import mask_image
 
-    if len(jobs) != 1:
-        raise ConfigError(f"--out - writes one mask, but there are {len(jobs)} inputs; give a folder")
-    source = jobs[0][0]
-    result = segmenter(sys.stdin.buffer.read() if source == "-" else source)
+    if len(sources) != 1:
+        raise ConfigError(f"--out - writes one mask, but there are {len(sources)} inputs; give a folder")
+    result = _draw(segmenter, sources[0])
     buffer = io.BytesIO()
     mask_image(result.mask, segmenter.card.colours).save(buffer, "PNG")
     sys.stdout.buffer.write(buffer.getvalue())
 
 
-def collect(inputs: list[str]) -> list[tuple[str, Path]]:
-    """(source, its path below the input that it came from) of every image that the inputs name."""
+def collect(inputs: list[str]) -> list[str]:
+    """Every image that the inputs name, each once."""
     from onenet.errors import DataError
     from onenet.images import SUFFIXES
 
-    found: list[tuple[str, Path]] = []
+    found: list[str] = []
     for given in inputs:
         path = Path(given)
-        if given == "-":
-            found.append(("-", Path("stdin")))
-        elif path.is_dir():
+        if path.is_dir() and given != "-":
             files = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
             if not files:
                 raise DataError(f"{path}: holds no images ({', '.join(SUFFIXES[:4])}, ...)")
-            found += [(str(p), p.relative_to(path)) for p in files]
-        elif path.exists() or not glob.has_magic(given):
-            found.append((given, _below(path)))
+            found += map(str, files)
+        elif given == "-" or path.exists() or not glob.has_magic(given):
+            found.append(given)
         else:
             matches = sorted(glob.glob(given, recursive=True))
             if not matches:
                 raise DataError(f"{given}: no file matches")
-            found += [(match, _below(Path(match))) for match in matches if Path(match).is_file()]
+            found += [match for match in matches if Path(match).is_file()]
     if not found:
         raise DataError("no images to segment")
-    return list({source: (source, relative) for source, relative in found}.values())
+    unique: dict[Path, str] = {}
+    for source in found:
+        unique.setdefault(_place(source), source)
+    return list(unique.values())
 
 
-def _below(path: Path) -> Path:
-    """A file's name below the name of its folder."""
-    return Path(path.absolute().resolve().parent.name) / path.name
+def _place(source: str) -> Path:
+    """Where an image stands, its own links not followed, since results take the names that were given."""
+    return Path(os.path.abspath("/stdin" if source == "-" else source))  # noqa: PTH100 (it would follow links)
 
 
-def _targets(stem: Path, kinds: list[str]) -> list[str]:
-    return [f"{stem}.png" if kind == "mask" else f"{stem}.{kind}.png" for kind in kinds or ["mask"]]
-
-
-def _refuse_overwrite(jobs: list[tuple[str, Path]], out: Path, kinds: list[str]) -> None:
+def _refuse_overwrite(jobs: dict[str, Path], kinds: list[str]) -> None:
+    from onenet.deploy.segmenter import result_paths
     from onenet.errors import ConfigError
 
-    sources = {Path(source).resolve(): source for source, _ in jobs if source != "-"}
-    for _, stem in jobs:
-        for target in _targets(stem, kinds):
-            if (out / target).resolve() in sources:
-                raise ConfigError(f"{out / target}: a result would overwrite this photo; choose another --out")
+    photos = {_identity(source) for source in jobs if source != "-"} - {None}
+    for path in jobs.values():
+        for target in result_paths(path, *kinds).values():
+            if _identity(target) in photos:
+                raise ConfigError(f"{target}: a result would overwrite this photo; choose another --out")
 
 
-def name_outputs(jobs: list[tuple[str, Path]], kinds: list[str]) -> Iterator[tuple[str, Path]]:
-    """(source, stem of its results): the bare stem; equal ones keep sub-folder, then ending, then get a number."""
-    for forms in (
-        lambda path: Path(path.stem),
-        lambda path: path.with_suffix(""),
-        lambda path: path.with_name(path.name.replace(".", "-")),
-    ):
-        stems = [forms(path) for _, path in jobs]
-        if max(Counter(target for stem in stems for target in _targets(stem, kinds)).values()) == 1:
-            break
-    seen: Counter[Path] = Counter()
-    for (source, _), stem in zip(jobs, stems, strict=True):
-        seen[stem] += 1
-        yield source, stem if seen[stem] == 1 else stem.with_name(f"{stem.name}-{seen[stem]}")
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """What `os.path.samefile` compares; None where there is no such file."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def name_outputs(sources: list[str], kinds: list[str]) -> Iterator[tuple[str, Path]]:
+    """(source, stem of its results), so that no two results have one name.
+
+    Equal stems keep as much of their folders as tells them apart, then the ending (x-jpg); what would still meet
+    another's result gets a number.
+    """
+    from onenet.deploy.segmenter import result_paths
+
+    paths = [_place(source) for source in sources]
+    alike: dict[str, list[Path]] = {}
+    for path in paths:
+        alike.setdefault(path.stem, []).append(path)
+    stems = {path: stem for group in alike.values() for path, stem in zip(group, _told_apart(group), strict=True)}
+    taken: set[str] = set()
+    for source, path in zip(sources, paths, strict=True):
+        for number in itertools.count(1):
+            stem = stems[path] if number == 1 else stems[path].with_name(f"{stems[path].name}-{number}")
+            names = {str(name).lower() for name in result_paths(f"{stem}.png", *kinds).values()}
+            if taken.isdisjoint(names):
+                break
+        taken |= names
+        yield source, stem
+
+
+def _told_apart(paths: list[Path]) -> list[Path]:
+    """The shortest ends, without endings, by which files of one stem differ; equal ones keep their ending."""
+    whole = [path.with_name(path.stem).parts[1:] for path in paths]
+    levels = zip(*(parts[:-1] for parts in whole), strict=False)
+    shared = len(list(itertools.takewhile(lambda level: len(set(level)) == 1, levels)))
+    below = [parts[shared:] for parts in whole]
+    lengths = range(1, max(map(len, below)) + 1)
+    shortest = next(n for n in lengths if len({parts[-n:] for parts in below}) == len(set(below)))
+    tails = [Path(*parts[-shortest:]) for parts in below]
+    count = Counter(tails)
+    return [
+        tail.with_name(tail.name + path.suffix.replace(".", "-")) if count[tail] > 1 else tail
+        for path, tail in zip(paths, tails, strict=True)
+    ]

@@ -36,10 +36,13 @@ class Result:
     Attributes:
         image: the photo as (h, w, c) uint8, upright.
         card: the model's card; `card.classes` names the indices of the mask.
+        source: the photo's file, which `save` does not overwrite; None where it came as bytes or pixels.
     """
 
-    def __init__(self, image: NDArray[np.uint8], logits: NDArray[np.float32], card: Card) -> None:
-        self.image, self.card = image, card
+    def __init__(
+        self, image: NDArray[np.uint8], logits: NDArray[np.float32], card: Card, source: Path | None = None
+    ) -> None:
+        self.image, self.card, self.source = image, card, source
         self._logits = logits  # k h' w', at the size the network worked at
 
     def logits(self, rows: slice | None = None) -> NDArray[np.float32]:
@@ -77,26 +80,21 @@ class Result:
     def save(self, path: str | Path, *kinds: str) -> list[Path]:
         """Write the mask as `path`, the other `kinds` beside it, and return what was written.
 
-        The mask is a palette PNG: its values are the class indices. STEM.overlay.png, STEM.cutout.png and
-        STEM.probability.npz (array "probability", half precision) stand beside STEM.png.
+        The mask is a palette PNG: its values are the class indices. A path with another ending gets .png appended
+        (photo.jpg.png). STEM.overlay.png, STEM.cutout.png and STEM.probability.npz (array "probability", half
+        precision) stand beside STEM.png.
 
         Raises:
-            ConfigError: a kind that does not exist.
+            ConfigError: a kind that does not exist, or a file that is the photo itself.
             OneNetError: the file cannot be written.
         """
-        path = Path(path)
-        path = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
-        unknown = next((kind for kind in kinds if kind not in KINDS), None)
-        if unknown is not None:
-            raise ConfigError(f"cannot save {unknown!r}: {did_you_mean(unknown, KINDS)}")
-        written = []
-        for kind in kinds or ("mask",):
-            target = {"mask": path, "probability": path.with_suffix(".probability.npz")}.get(
-                kind, path.with_suffix(f".{kind}.png")
-            )
+        targets = result_paths(path, *kinds)
+        for target in targets.values():
+            if self.source is not None and target.exists() and self.source.exists() and target.samefile(self.source):
+                raise ConfigError(f"{target}: the result would overwrite the photo; choose another name or folder")
+        for kind, target in targets.items():
             self._write(kind, target)
-            written.append(target)
-        return written
+        return list(targets.values())
 
     def _write(self, kind: str, target: Path) -> None:
         if kind == "probability":
@@ -106,6 +104,17 @@ class Result:
             images.write_image(target, images.mask_image(self.mask, self.card.colours))
         else:
             images.write_image(target, self.overlay() if kind == "overlay" else self.cutout())
+
+
+def result_paths(path: str | Path, *kinds: str) -> dict[str, Path]:
+    """Where `Result.save` writes each of `kinds` (the mask where none is named)."""
+    path = Path(path)
+    path = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
+    unknown = next((kind for kind in kinds if kind not in KINDS), None)
+    if unknown is not None:
+        raise ConfigError(f"cannot save {unknown!r}: {did_you_mean(unknown, KINDS)}")
+    endings = {"mask": path.suffix, "probability": ".probability.npz"}
+    return {kind: path.with_suffix(endings.get(kind, f".{kind}.png")) for kind in kinds or ("mask",)}
 
 
 class Segmenter:
@@ -133,7 +142,7 @@ class Segmenter:
         batch = batch.astype(np.float32) / np.float32(255) if batch.dtype == np.uint8 else batch
         logits = self.runner.run(batch)[0]
         shown = image if image.dtype == np.uint8 else (image * 255).round().astype(np.uint8)
-        return Result(shown, logits, self.card)
+        return Result(shown, logits, self.card, Path(source) if isinstance(source, (str, Path)) else None)
 
     def _pixels(self, source: Source) -> NDArray:
         if isinstance(source, (str, Path, bytes)):

@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from onenet.errors import ShapeError
+
 ORDERS = ("pixel", "channel")
 
 
@@ -30,6 +32,9 @@ class SpatialConv(nn.Module):
 
     def filter(self, line: Float[Tensor, "b 1 n"]) -> Float[Tensor, "b 1 n"]:
         reach = self.conv.kernel_size[0] // 2
+        if reach >= line.shape[-1]:
+            longest = 2 * line.shape[-1] - 1
+            raise ShapeError(f"spatial_kernel={2 * reach + 1} is too long for this image; it can be at most {longest}")
         return self.act(self.conv(F.pad(line, (reach, reach), mode="reflect")))
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

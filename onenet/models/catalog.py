@@ -1,8 +1,11 @@
 """Every network by name, in the order of the paper's Table 2, and `create_model`, which builds one."""
 
 import inspect
+import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsIndex
+
+import torch
 
 from onenet.card import Card, default_classes, default_colours
 from onenet.errors import ConfigError, did_you_mean
@@ -12,6 +15,8 @@ from onenet.models.onenet import onenet
 from onenet.models.unet import mobilenet_unet, unet
 
 Builder = Callable[..., Network]
+
+MOST_PARAMETERS = 2_000_000_000  # 8 GB; Table 2 ends at a tenth of it, and more is a slip of the keyboard
 
 CATALOG: dict[str, tuple[Builder, dict[str, Any]]] = {
     "unet-4": (unet, dict(width=64, depth=4, stem_repeat=2)),
@@ -38,7 +43,7 @@ def list_models() -> list[str]:
     return list(CATALOG)
 
 
-def create_model(name: str, in_channels: int = 3, num_classes: int = 2, **sizes: Any) -> Network:
+def create_model(name: str, in_channels: SupportsIndex = 3, num_classes: SupportsIndex = 2, **sizes: Any) -> Network:
     """Build a network with fresh weights, in train mode; it stands wherever a U-Net stands.
 
     Args:
@@ -52,29 +57,47 @@ def create_model(name: str, in_channels: int = 3, num_classes: int = 2, **sizes:
         (b, num_classes, h, w). Its `card` says what it is.
 
     Raises:
-        ConfigError: unknown name or argument (the nearest one is suggested), or a value out of range.
+        ConfigError: unknown name or argument (the nearest one is suggested), a value out of range, or sizes that
+            make more than 2e9 parameters; nothing is allocated then.
     """
+    if not isinstance(name, str):
+        raise ConfigError(f"the name of a model is a word such as 'onenet-ed-4', not {name!r}")
     if name not in CATALOG:
         raise ConfigError(f"unknown model {name!r}: {did_you_mean(name, CATALOG)}")
     builder, defaults = CATALOG[name]
     known = inspect.signature(builder).parameters
-    for key, value in {"in_channels": in_channels, "num_classes": num_classes, **sizes}.items():
+    arguments = {"in_channels": _plain(in_channels), "num_classes": _plain(num_classes), **defaults}
+    arguments |= {key: _plain(value) for key, value in sizes.items()}
+    for key, value in arguments.items():
         if key not in known:
             raise ConfigError(f"model {name} has no argument {key!r}: {did_you_mean(key, known)}")
         default = known[key].default
         if type(value) is not type(default):
             raise ConfigError(f"model.{key}={value!r}: expected {type(default).__name__}, for example {default!r}")
-    sizes = {**defaults, **sizes}
-    _check_sizes({"in_channels": in_channels, "num_classes": num_classes, **sizes})
-    model = builder(in_channels=in_channels, num_classes=num_classes, **sizes)
+    _check_sizes(arguments)
+    with torch.device("meta"):  # shapes only: too large a network is known before it takes memory
+        count = sum(parameter.numel() for parameter in builder(**arguments).parameters())
+    if count > MOST_PARAMETERS:
+        raise ConfigError(f"model {name}: these sizes make {count:,} parameters; lower width, depth or stem_repeat")
+    model = builder(**arguments)
     model.card = Card(
         architecture=name,
-        arguments={"in_channels": in_channels, "num_classes": num_classes, **sizes},
-        classes=default_classes(num_classes),
-        colours=default_colours(num_classes),
+        arguments=arguments,
+        classes=default_classes(arguments["num_classes"]),
+        colours=default_colours(arguments["num_classes"]),
         stride=model.stride,
     )
     return model
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's integers as Python's; all else as it is."""
+    if isinstance(value, bool):
+        return value
+    try:
+        return operator.index(value)
+    except TypeError:
+        return value
 
 
 def _check_sizes(sizes: dict[str, Any]) -> None:

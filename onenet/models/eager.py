@@ -1,5 +1,9 @@
 """Runs a network with plain torch, as a `Runner` of onenet.deploy: arrays in, arrays out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -7,6 +11,9 @@ from torch import nn
 
 from onenet.card import Card
 from onenet.errors import ConfigError
+
+_LOCK = Lock()
+_IN_USE: dict[nn.Module, tuple[int, list[nn.Module]]] = {}  # by how many runs, and which parts were in train mode
 
 
 class EagerRunner:
@@ -18,16 +25,34 @@ class EagerRunner:
         self.model = model
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits (b, k, h, w) of images (b, c, h, w) in [0, 1]. The model's train or eval mode is left as it was."""
+        """Logits (b, k, h, w) of images (b, c, h, w) in [0, 1]; any number of threads may call it at once.
+
+        Afterwards every part of the model is in the mode, train or eval, in which it was.
+        """
         device = next(self.model.parameters()).device
-        training = self.model.training
-        self.model.eval()
-        try:
-            with torch.inference_mode():
-                batch = torch.from_numpy(images).to(device, memory_format=torch.channels_last)
-                return self.model(batch).float().cpu().numpy()
-        finally:
-            self.model.train(training)
+        with evaluating(self.model), torch.inference_mode():
+            batch = torch.from_numpy(images).to(device, memory_format=torch.channels_last)
+            return self.model(batch).float().cpu().numpy()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Every part of a model in eval mode; the last of several threads to leave restores each part's own mode."""
+    with _LOCK:
+        users, parts = _IN_USE.get(model) or (0, [part for part in model.modules() if part.training])
+        _IN_USE[model] = users + 1, parts
+        for part in parts:
+            part.training = False  # not .eval(), which would reach into parts that are frozen for good
+    try:
+        yield
+    finally:
+        with _LOCK:
+            users, parts = _IN_USE.pop(model)
+            if users > 1:
+                _IN_USE[model] = users - 1, parts
+            else:
+                for part in parts:
+                    part.training = True
 
 
 def card_of(model: nn.Module) -> Card:

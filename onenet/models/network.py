@@ -50,7 +50,7 @@ class Network(nn.Module):
     cropped back. `card` says which network it is; `onenet.save` writes it beside the weights.
 
     Raises:
-        ShapeError: the input is not a batch of images with `in_channels` channels.
+        ShapeError: the input is not a batch of images with `in_channels` channels in the weights' precision.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, head: nn.Module, in_channels: int, stride: int) -> None:
@@ -65,6 +65,7 @@ class Network(nn.Module):
 
     def forward(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k ho wo"]:
         check_images(image, self.in_channels)
+        check_precision(image, next(self.parameters(), image).dtype)
         h, w = image.shape[2:]
         padded = self.pad(image)
         logits = self.head(self.decoder(self.encoder(self.standardise(padded))))  # b k hp/f wp/f
@@ -73,10 +74,23 @@ class Network(nn.Module):
 
 
 def check_images(image: Tensor, in_channels: int) -> None:
-    """Where images enter: four axes, the right channels, at least one pixel, floating point."""
+    """Where images enter: a tensor of four axes, the right channels, at least one pixel, floating point."""
+    if not isinstance(image, Tensor):
+        raise ShapeError(
+            f"the network takes a tensor (b, {in_channels}, h, w), not {type(image).__name__}; "
+            "onenet.Segmenter takes arrays and files"
+        )
     if image.ndim != 4 or image.shape[1] != in_channels or 0 in image.shape:
         raise ShapeError(
             f"the network takes images (b, {in_channels}, h, w), not an array of shape {tuple(image.shape)}"
         )
     if not image.is_floating_point():
         raise ShapeError(f"the network takes floating-point images in [0, 1], not {image.dtype}; divide by 255 first")
+
+
+def check_precision(image: Tensor, weights: torch.dtype) -> None:
+    """Images have the precision of the weights; under autocast any but float64, which it leaves alone."""
+    if image.dtype == weights:
+        return
+    if torch.float64 in (image.dtype, weights) or not torch.is_autocast_enabled(image.device.type):
+        raise ShapeError(f"the image is {image.dtype}, but the weights are {weights}; give image.to({weights})")

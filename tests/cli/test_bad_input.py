@@ -226,7 +226,7 @@ def test_channels_that_images_do_not_have(refusal, tiny):
         ("empty.safetensors", "empty.safetensors: not a complete .safetensors file"),
         ("half.safetensors", "half.safetensors: not a complete .safetensors file"),
         ("photo.png", "photo.png: not a complete .safetensors file"),
-        ("photos", "photos: no such file; give a .safetensors file or the folder of a run"),
+        ("photos", "photos: holds no model.safetensors"),
         ("model.onnx", "model.onnx: an exported file"),
         ("model.pth", "onenet convert"),
         ("no-card.safetensors", "no-card.safetensors: holds weights but no card"),

@@ -89,3 +89,19 @@ def test_a_file_is_not_converted_onto_itself(onenet_command, authors):
 def test_the_ending_says_what_is_written(onenet_command, authors, tmp_path):
     assert "saved as .safetensors" in onenet_command("convert", authors, "ours.pt").error
     assert not (tmp_path / "ours.pt").exists()
+    onenet_command("convert", authors, "ours.safetensors")
+    for name in ("back.safetensors", "back", "back.ckpt"):
+        line = onenet_command("convert", "--to-authors", "ours.safetensors", name).error
+        assert line == f"{name}: the result is saved as .pth or .pt; change the ending"
+        assert not (tmp_path / name).exists()
+    assert onenet_command("convert", "--to-authors", "ours.safetensors", "back.pt").code == 0
+
+
+def test_the_ending_is_looked_at_before_the_file(onenet_command):
+    assert "ours.pt: the result is saved as" in onenet_command("convert", "gone.pth", "ours.pt").error
+    assert "back.bin: " in onenet_command("convert", "--to-authors", "gone.safetensors", "back.bin").error
+
+
+def test_an_exported_file_cannot_be_converted(onenet_command):
+    line = onenet_command("convert", "--to-authors", "model.onnx", "back.pth").error
+    assert "model.onnx: an exported file has no torch module; load the .safetensors file that it was made from" in line

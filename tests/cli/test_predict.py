@@ -1,6 +1,7 @@
 """`onenet predict`: photos in, masks out, each under a name of its own."""
 
 import io
+import os
 import shutil
 from pathlib import Path
 
@@ -77,6 +78,45 @@ def test_files_given_one_by_one_keep_their_folder_too_where_their_names_are_equa
     assert "holiday/one.png" in written(tmp_path / "predictions")
 
 
+# what is given, beside one another, and what it becomes
+NAMES = {
+    "two folders": (["A/x.png", "B/x.png"], ["A", "B"], ["A/x", "B/x"]),
+    "deep below": (["e1/s/x.png", "e2/s/x.png"], ["e1/s/x.png", "e2/s/x.png"], ["e1/s/x", "e2/s/x"]),
+    "a folder in a folder": (["f/sub/x.jpg", "f/x.jpg"], ["f"], ["sub/x", "x"]),
+    "no deeper than needed": (["f/a/s/x.png", "f/b/t/x.png"], ["f"], ["s/x", "t/x"]),
+    "as deep as the deepest needs": (["A/x.png", "B/x.png", "B/c/x.png"], ["A", "B"], ["A/x", "c/x", "B/x"]),
+    "other endings": (["f/x.jpg", "f/x.png"], ["f"], ["x-jpg", "x-png"]),
+    "endings and folders": (["f/x.jpg", "f/x.png", "g/x.png"], ["f", "g"], ["f/x-jpg", "f/x-png", "g/x"]),
+    "the name that another got": (["f/x-jpg.bmp", "f/x.jpg", "f/x.png"], ["f"], ["x-jpg", "x-jpg-2", "x-png"]),
+    "another's overlay": (["f/x.jpg", "f/x.overlay.jpg"], ["f/x.jpg", "f/x.overlay.jpg"], ["x", "x.overlay-2"]),
+    "one's overlay": (["f/x.overlay.jpg", "f/x.jpg"], ["f/x.overlay.jpg", "f/x.jpg"], ["x.overlay", "x-2"]),
+    "small and capital": (["f/X.png", "f/x.png"], ["f/X.png", "f/x.png"], ["X", "x-2"]),
+    "dots": (["f/my.photo.png", "f/my.photo.jpg"], ["f"], ["my.photo-jpg", "my.photo-png"]),
+    "by another way": (["f/x.png", "f/g/y.png"], ["f/x.png", "f/g/../x.png"], ["x"]),
+    "from the root": (["f/x.png"], ["f", "{here}/f"], ["x"]),
+    "standard input": (["f/stdin.png"], ["-", "f"], ["stdin", "f/stdin"]),
+}
+
+
+@pytest.mark.parametrize("files, inputs, stems", NAMES.values(), ids=NAMES)
+def test_every_result_has_a_name_of_its_own(tmp_path, monkeypatch, files, inputs, stems):
+    from onenet.cli.predict import collect, name_outputs
+
+    monkeypatch.chdir(tmp_path)
+    for file in files:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).touch()
+    sources = collect([given.format(here=tmp_path) for given in inputs])
+    assert [stem.as_posix() for _, stem in name_outputs(sources, ["mask", "overlay"])] == stems
+
+
+def test_links_are_photos_of_their_own_name(predict, album, tmp_path):
+    (tmp_path / "first.png").symlink_to(album / "one.png")
+    (tmp_path / "second.png").symlink_to(album / "one.png")
+    assert predict("first.png", "second.png", "--save", "mask").code == 0
+    assert written(tmp_path / "predictions") == ["first.png", "second.png"]
+
+
 def test_equal_names_with_other_endings_do_not_overwrite_each_other(predict, album, tmp_path):
     Image.open(album / "two.png").save(album / "two.jpg")
     assert predict("album/two.png", "album/two.jpg", "--save", "mask").code == 0
@@ -105,10 +145,26 @@ def test_one_photo_s_mask_does_not_overwrite_another_s_overlay(predict, album, t
     assert len({name.strip() for name in names}) == 4
 
 
-def test_a_photo_is_never_overwritten_by_its_mask(predict, album, tmp_path):
-    before = (album / "two.png").read_bytes()
-    predict("album/two.png", "--out", "album")
-    assert (album / "two.png").read_bytes() == before
+@pytest.mark.parametrize("kind", ["mask", "overlay"])
+def test_a_photo_is_never_overwritten_by_a_result(predict, album, tmp_path, kind):
+    shutil.copy(album / "one.png", album / "two.overlay.png")
+    before = {path: path.read_bytes() for path in album.rglob("*.png")}
+    line = predict("album", "--out", "album", "--save", kind).error
+    assert line.endswith(".png: a result would overwrite this photo; choose another --out")
+    assert {path: path.read_bytes() for path in album.rglob("*.png")} == before
+
+
+def test_nor_under_another_name_of_its_own(predict, album, tmp_path):
+    """As on a disk that takes TWO.png and two.png for one: both names are one file."""
+    (tmp_path / "photo.bmp").hardlink_to(album / "two.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/photo.png").hardlink_to(album / "two.png")
+    assert "out/photo.png: a result would overwrite this photo" in predict("photo.bmp", "--out", "out").error
+
+
+def test_a_probability_overwrites_no_photo(predict, album):
+    shutil.copy(album / "one.png", album / "two.probability.png")
+    assert predict("album/two.png", "album/two.probability.png", "--out", "album", "--save", "probability").code == 0
 
 
 def test_standard_input_is_a_photo(predict, album, tmp_path, draw):
@@ -123,6 +179,28 @@ def test_standard_output_is_a_mask_and_nothing_else(predict, album, tmp_path, dr
     piped = predict("-", "--out", "-", stdin=(album / "two.png").read_bytes())
     assert piped.out_bytes == done.out_bytes
     assert not (tmp_path / "predictions").exists()
+
+
+@pytest.mark.parametrize("kinds", ["cutout", "overlay", "mask,probability", "mask,overlay,cutout"])
+def test_standard_output_takes_nothing_but_the_mask(predict, album, kinds):
+    line = predict("album/two.png", "--out", "-", "--save", kinds).error
+    assert f"--save {kinds}: with --out - only the mask is written" in line
+
+
+def test_a_mask_asked_for_is_a_mask(predict, album):
+    plain, asked = (predict("album/two.png", "--out", "-", *more) for more in ([], ["--save", "mask"]))
+    assert asked.code == 0 and asked.out_bytes == plain.out_bytes
+
+
+def test_a_name_that_is_no_text_is_shown_as_well_as_can_be(predict, album, tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    try:
+        shutil.copy(album / "two.png", tmp_path / name)
+    except OSError:
+        pytest.skip("this disk takes no such name")
+    done = predict(name, "--save", "mask")
+    assert done.code == 0 and r"caf\udce9.png  ->  predictions/caf\udce9.png" in done.out
+    assert written(tmp_path / "predictions") == [name]
 
 
 def test_standard_output_takes_one_mask(predict, album):

@@ -199,6 +199,26 @@ def test_a_mask_is_always_a_png(tmp_path, given, mask, overlay):
     assert segmenter()(photo()).save(tmp_path / given, "mask", "overlay") == [tmp_path / mask, tmp_path / overlay]
 
 
+@pytest.mark.parametrize("kinds", [["mask"], ["overlay", "mask"]])
+def test_the_photo_is_never_overwritten(file, kinds):
+    before = file.read_bytes()
+    (file.parent / "link.png").symlink_to(file)
+    for source in (file, str(file), file.parent / "link.png"):
+        with pytest.raises(ConfigError, match=r"photo\.png: the result would overwrite the photo; choose another name"):
+            segmenter()(source).save(file, *kinds)
+    assert file.read_bytes() == before
+    assert sorted(path.name for path in file.parent.iterdir()) == ["link.png", "photo.png"]
+
+
+def test_only_a_photo_that_came_as_a_file_has_one(file):
+    assert segmenter()(str(file)).source == file
+    assert segmenter()(file.read_bytes()).source is None
+    assert segmenter()(file.read_bytes()).save(file) == [file]  # nobody knows that it is the same
+    result = segmenter()(file)
+    file.unlink()
+    assert result.save(file) == [file]
+
+
 def test_an_unknown_kind_is_answered_with_the_nearest_and_nothing_is_written(tmp_path):
     with pytest.raises(ConfigError, match="cannot save 'overlays': did you mean overlay"):
         segmenter()(photo()).save(tmp_path / "photo.png", "mask", "overlays")

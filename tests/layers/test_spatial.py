@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from onenet.errors import ShapeError
 from onenet.layers.spatial import SpatialConv, SpatialConvChannelMajor
 
 B, C, H, W = 2, 3, 4, 5
@@ -71,3 +72,8 @@ def test_it_learns_a_kernel_and_a_bias_and_leaves_its_input_alone(layer):
         spatial(x)
     assert torch.equal(x, before)
     assert sum(p.numel() for p in spatial.parameters()) == 10
+
+
+def test_a_kernel_longer_than_the_image_is_refused_with_the_longest_that_fits():
+    with pytest.raises(ShapeError, match="spatial_kernel=9 is too long for this image; it can be at most 7"):
+        SpatialConv(9)(torch.rand(1, 1, 2, 2))

@@ -1,5 +1,6 @@
 import inspect
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -180,6 +181,30 @@ class TestWrongArguments:
         with pytest.raises(ConfigError, match=f"{key}={value}: .*must be") as caught:
             onenet.create_model("onenet-ed-4", **arguments)
         assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "sizes", [{"width": 4096}, {"depth": 8, "width": 256}, {"width": 65536, "depth": 8}], ids=str
+    )
+    def test_a_giant_is_refused_with_its_number_of_parameters_before_it_takes_memory(self, sizes):
+        with pytest.raises(ConfigError, match=r"these sizes make [\d,]{13,} parameters; lower width") as caught:
+            onenet.create_model("onenet-ed-4", **sizes)
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("kind", [np.int64, np.uint8, torch.tensor])
+    def test_whole_numbers_of_numpy_and_torch_are_whole_numbers(self, kind):
+        arguments = onenet.create_model(
+            "onenet-ed-4", in_channels=kind(1), num_classes=kind(3), width=kind(4)
+        ).card.arguments
+        assert [arguments[key] for key in ("in_channels", "num_classes", "width")] == [1, 3, 4]
+        assert {type(arguments[key]) for key in ("in_channels", "num_classes", "width", "depth")} == {int}
+
+    def test_checking_sizes_draws_no_random_numbers(self):
+        torch.manual_seed(0)
+        with torch.device("meta"):
+            onenet.create_model("onenet-ed-4")
+        first = torch.rand(1)
+        torch.manual_seed(0)
+        assert torch.equal(torch.rand(1), first)
 
     @pytest.mark.parametrize("argument", ["replaced", "spatial_in", "spatial_place", "spatial_order"])
     def test_a_choice_that_does_not_exist_lists_the_choices(self, argument):

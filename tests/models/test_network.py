@@ -1,0 +1,44 @@
+"""Where images enter a network: their precision."""
+
+import pytest
+import torch
+
+import onenet
+from onenet.errors import ShapeError
+
+
+@pytest.fixture
+def network():
+    return onenet.create_model("onenet-ed-4", width=4).eval()
+
+
+def image(dtype):
+    return torch.rand(1, 3, 16, 16).to(dtype)
+
+
+@pytest.mark.parametrize(
+    ("weights", "given"),
+    [
+        (torch.float32, torch.float64),
+        (torch.float32, torch.float16),
+        (torch.float64, torch.float32),
+        (torch.bfloat16, torch.float32),
+    ],
+)
+def test_another_precision_than_the_weights_have_is_refused_with_both(network, weights, given):
+    with pytest.raises(ShapeError, match=f"the image is {given}, but the weights are {weights}") as caught:
+        network.to(weights)(image(given))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_a_network_takes_the_precision_that_it_has(network, dtype):
+    assert network.to(dtype)(image(dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_under_autocast_precisions_mix(network, dtype):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert network(image(dtype)).dtype == torch.bfloat16
+        with pytest.raises(ShapeError, match="float64"):
+            network(image(torch.float64))
