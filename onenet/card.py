@@ -40,7 +40,7 @@ class Card:
         background: index of the class that is "nothing", or None where there is no such class.
         stride: images are padded inside the network to multiples of this.
         size: (height, width) of the training samples.
-        scale: "size" where images are brought to `size` (shorter side) first, "native" where they are used as they are.
+        fit: "cover" where images are scaled until they just cover `size`, "none" where they are used as they are.
         training: the data, the split and the recipe it was trained with (names and numbers, never paths).
         scores: the figures of `onenet evaluate` on data that was not trained on.
         version: the version of this package that wrote the card.
@@ -53,7 +53,7 @@ class Card:
     background: int | None = 0
     stride: int = 1
     size: tuple[int, int] = (256, 256)
-    scale: str = "native"
+    fit: str = "none"
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
     version: str = ""
@@ -108,5 +108,5 @@ def _check(values: dict[str, Any]) -> None:
     background = values.get("background", 0)
     if background is not None and (type(background) is not int or not 0 <= background < classes):
         raise ValueError(f"background {background!r} is no class")
-    if values.get("scale", "native") not in ("size", "native"):
-        raise ValueError(f"unknown scale {values['scale']!r}")
+    if values.get("fit", "none") not in ("cover", "none"):
+        raise ValueError(f"unknown fit {values['fit']!r}")

@@ -27,7 +27,7 @@ class DataConfig:
     format: str
     root: str
     size: tuple[int, int]
-    scale: str
+    fit: str
     val: float
     test: float
     split_seed: int
@@ -90,7 +90,7 @@ TABLES = ("data", "model", "augment", "train")
 _SECTIONS = {"data": DataConfig, "augment": AugmentConfig, "train": TrainConfig}
 _CHOICES = {
     "data.format": FORMATS,
-    "data.scale": ("size", "native"),
+    "data.fit": ("cover", "none"),
     "train.device": ("auto", "cpu", "cuda", "mps"),
     "train.precision": ("auto", "32-true", "bf16-mixed", "16-mixed"),
 }

@@ -18,7 +18,7 @@ def card():
         background=None,
         stride=16,
         size=(192, 256),
-        scale="size",
+        fit="cover",
         training={"data": "pet-small", "epochs": 3},
         scores={"miou": 0.5},
         version="0.1.0",
@@ -38,8 +38,8 @@ def test_it_counts_channels_and_classes(card):
 
 
 def test_replace_leaves_the_old_one(card):
-    assert card.replace(scale="native").scale == "native"
-    assert card.scale == "size"
+    assert card.replace(fit="none").fit == "none"
+    assert card.fit == "cover"
 
 
 def test_a_field_of_a_later_version_is_passed_over(card):
@@ -58,7 +58,7 @@ DAMAGED = {
     "size": [None, 256, [], [256], ["a", "b"], {}, [float("inf"), 256], [float("nan"), 256]],
     "stride": [None, 0, -16, "16"],
     "background": ["background", 3, -1],
-    "scale": [None, "bigger"],
+    "fit": [None, "bigger"],
 }
 
 

@@ -108,7 +108,7 @@ def test_a_spec_lies_over_the_recipe_and_under_the_command_line():
         ("data.format=pet_small", "pet-small"),
         ("train.device=cuad", "cuda"),
         ("train.precision=bf16_mixed", "bf16-mixed"),
-        ("data.scale=nativ", "native"),
+        ("data.fit=covr", "cover"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest_right_one(override, suggestion):

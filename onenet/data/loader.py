@@ -31,7 +31,7 @@ class AugmentedItems(TorchDataset):
         epoch, index = key
         generator = np.random.default_rng([self.config.train.seed, epoch, index])
         sample = self.dataset.read(self.items[index])
-        image, mask = augmented(sample, self.config.data.size, self.config.data.scale, self.config.augment, generator)
+        image, mask = augmented(sample, self.config.data.size, self.config.data.fit, self.config.augment, generator)
         return torch.from_numpy(image), torch.from_numpy(mask)
 
 

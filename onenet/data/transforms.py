@@ -18,14 +18,14 @@ Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def random_window(
-    shape: tuple[int, int], size: tuple[int, int], scale: str, augment: AugmentConfig, generator: Generator
+    shape: tuple[int, int], size: tuple[int, int], fit: str, augment: AugmentConfig, generator: Generator
 ) -> tuple[float, float, float, float]:
     """A window (left, top, right, bottom) of an image of `shape`, in its pixels, that becomes a sample of `size`.
 
     At zoom 1 an object is as large in the sample as it is when whole images are segmented; `augment.scale` varies
     the zoom and `augment.ratio` the proportions. A window larger than the image lies around it.
     """
-    zoom = scaled_size(shape, size)[0] / shape[0] if scale == "size" else 1.0
+    zoom = scaled_size(shape, size)[0] / shape[0] if fit == "cover" else 1.0
     zoom *= _log_uniform(augment.scale, generator)
     stretch = math.sqrt(_log_uniform(augment.ratio, generator))
     height, width = size[0] / zoom * stretch, size[1] / zoom / stretch
@@ -57,9 +57,9 @@ def jitter_colour(image: NDArray[np.uint8], amount: float, generator: Generator)
     return x.round().clip(0, 255).astype(np.uint8)
 
 
-def augmented(sample: Sample, size: tuple[int, int], scale: str, augment: AugmentConfig, generator: Generator) -> Pair:
+def augmented(sample: Sample, size: tuple[int, int], fit: str, augment: AugmentConfig, generator: Generator) -> Pair:
     """A training sample of exactly `size`: image (h, w, c) uint8 and mask (h, w) uint8."""
-    box = random_window(sample.mask.shape, size, scale, augment, generator)
+    box = random_window(sample.mask.shape, size, fit, augment, generator)
     image = cut_window(sample.image, box, size, "bilinear")
     mask = cut_window(sample.mask, box, size, "nearest")
     for axis, wanted in ((1, augment.flip), (0, augment.vertical_flip)):

@@ -135,7 +135,7 @@ class Segmenter:
         """
         image = self._pixels(source)
         size = image.shape[:2]
-        if self.card.scale == "size":
+        if self.card.fit == "cover":
             size = images.scaled_size(size, self.card.size)
         scaled = images.resize(image, size, "bilinear")  # h w c
         batch = np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])  # 1 c h w

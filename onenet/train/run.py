@@ -172,7 +172,7 @@ def build_network(config: Config, dataset: Dataset) -> Network:
         colours=dataset.colours,
         background=dataset.background,
         size=config.data.size,
-        scale=config.data.scale,
+        fit=config.data.fit,
         training={
             "data": dataset.name,
             "format": config.data.format,

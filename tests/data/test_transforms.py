@@ -16,8 +16,8 @@ STILL = AugmentConfig(scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=False, vertical_f
 LIVELY = AugmentConfig(scale=(0.5, 2.0), ratio=(0.8, 1.25), flip=True, vertical_flip=True, colour=0.4)
 
 
-def change(sample, size=(32, 32), scale="native", augment=LIVELY, seed=0):
-    return augmented(sample, size, scale, augment, np.random.default_rng(seed))
+def change(sample, size=(32, 32), fit="none", augment=LIVELY, seed=0):
+    return augmented(sample, size, fit, augment, np.random.default_rng(seed))
 
 
 def random_sample(height, width, channels=3, labels=4):
@@ -26,12 +26,12 @@ def random_sample(height, width, channels=3, labels=4):
     return Sample("random", image, random.integers(0, labels, (height, width), dtype=np.uint8))
 
 
-@pytest.mark.parametrize("scale", ["native", "size"])
-def test_the_same_generator_gives_the_same_sample_and_another_one_another(scale):
+@pytest.mark.parametrize("fit", ["none", "cover"])
+def test_the_same_generator_gives_the_same_sample_and_another_one_another(fit):
     sample = random_sample(40, 50)
-    (image, mask), (same_image, same_mask) = (change(sample, scale=scale, seed=3) for _ in range(2))
+    (image, mask), (same_image, same_mask) = (change(sample, fit=fit, seed=3) for _ in range(2))
     assert image.tobytes() == same_image.tobytes() and mask.tobytes() == same_mask.tobytes()
-    assert image.tobytes() != change(sample, scale=scale, seed=4)[0].tobytes()
+    assert image.tobytes() != change(sample, fit=fit, seed=4)[0].tobytes()
 
 
 def test_the_sample_itself_stays_as_it_was():
@@ -45,23 +45,23 @@ def test_the_sample_itself_stays_as_it_was():
 @given(
     mask=arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 255)),
     seed=st.integers(0, 1000),
-    scale=st.sampled_from(["native", "size"]),
+    fit=st.sampled_from(["none", "cover"]),
 )
-def test_no_label_is_invented(mask, seed, scale):
+def test_no_label_is_invented(mask, seed, fit):
     sample = Sample("labels", np.zeros((*mask.shape, 3), dtype=np.uint8), mask)
-    changed = change(sample, (8, 8), scale, LIVELY, seed)[1]
+    changed = change(sample, (8, 8), fit, LIVELY, seed)[1]
     assert set(np.unique(changed)) <= set(np.unique(mask))
 
 
 @given(
     shape=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
-    scale=st.sampled_from(["native", "size"]),
+    fit=st.sampled_from(["none", "cover"]),
     channels=st.sampled_from([1, 3]),
     seed=st.integers(0, 100),
 )
-def test_every_image_becomes_a_sample_of_exactly_the_size(shape, size, scale, channels, seed):
-    image, mask = change(random_sample(*shape, channels), size, scale, LIVELY, seed)
+def test_every_image_becomes_a_sample_of_exactly_the_size(shape, size, fit, channels, seed):
+    image, mask = change(random_sample(*shape, channels), size, fit, LIVELY, seed)
     assert image.shape == (*size, channels) and mask.shape == size
     assert image.dtype == mask.dtype == np.uint8
     assert image.flags.c_contiguous and mask.flags.c_contiguous
@@ -73,15 +73,15 @@ def test_a_window_larger_than_the_image_shows_it_mirrored():
     assert window.tolist() == [[3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]]
 
 
-@pytest.mark.parametrize("scale", ["native", "size"])
+@pytest.mark.parametrize("fit", ["none", "cover"])
 @pytest.mark.parametrize("seed", range(8))
-def test_image_and_mask_come_from_the_same_place(scale, seed):
+def test_image_and_mask_come_from_the_same_place(fit, seed):
     """Each pixel's colour tells its row and column, its label the 16x16 tile: they must agree wherever it went."""
     rows, columns = np.indices((64, 48))
     image = np.dstack([rows * 4, columns * 4, 0 * rows]).astype(np.uint8)
     tile = (rows // 16 * 3 + columns // 16).astype(np.uint8)
     augment = dataclasses.replace(LIVELY, colour=0.0)
-    seen, label = change(Sample("tiles", image, tile), (40, 40), scale, augment, seed)
+    seen, label = change(Sample("tiles", image, tile), (40, 40), fit, augment, seed)
     row, column, tile = seen[..., 0] / 4, seen[..., 1] / 4, label.astype(int)
     for found, first in ((row, tile // 3 * 16), (column, tile % 3 * 16)):
         assert (found >= first - 2).all() and (found <= first + 15 + 2).all()  # two pixels for the blur at borders
@@ -109,21 +109,21 @@ def test_without_variation_the_whole_image_of_that_size_is_the_sample():
     assert np.array_equal(image, sample.image) and np.array_equal(mask, sample.mask)
 
 
-def test_at_scale_size_the_image_just_covers_the_window():
+def test_at_fit_cover_the_image_just_covers_the_window():
     """A 40x80 image for 20x20 samples: half as large, so the window is 40x40 of its pixels."""
-    left, top, right, bottom = random_window((40, 80), (20, 20), "size", STILL, np.random.default_rng(0))
+    left, top, right, bottom = random_window((40, 80), (20, 20), "cover", STILL, np.random.default_rng(0))
     assert (bottom - top, right - left) == pytest.approx((40, 40))
     assert top == pytest.approx(0) and 0 <= left <= 40
 
 
-def test_at_native_scale_the_window_is_as_large_as_the_sample():
-    left, top, right, bottom = random_window((40, 80), (20, 24), "native", STILL, np.random.default_rng(0))
+def test_at_fit_none_the_window_is_as_large_as_the_sample():
+    left, top, right, bottom = random_window((40, 80), (20, 24), "none", STILL, np.random.default_rng(0))
     assert (bottom - top, right - left) == pytest.approx((20, 24))
 
 
 @given(seed=st.integers(0, 500))
 def test_zoom_and_proportions_stay_within_their_bounds(seed):
-    left, top, right, bottom = random_window((100, 100), (50, 50), "native", LIVELY, np.random.default_rng(seed))
+    left, top, right, bottom = random_window((100, 100), (50, 50), "none", LIVELY, np.random.default_rng(seed))
     height, width = bottom - top, right - left
     assert 25 <= np.sqrt(height * width) <= 100  # zoom 0.5 to 2
     assert 0.8 <= height / width <= 1.25

@@ -91,9 +91,9 @@ def test_the_result_keeps_the_photo_upright_as_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("image", [photo(1, 1), photo(1, 9), photo(9, 1), photo(33, 17)])
-@pytest.mark.parametrize("scale", ["native", "size"])
-def test_the_mask_has_the_size_of_the_photo_whatever_it_is(image, scale):
-    result = segmenter(scale=scale, size=(16, 16))(image)
+@pytest.mark.parametrize("fit", ["none", "cover"])
+def test_the_mask_has_the_size_of_the_photo_whatever_it_is(image, fit):
+    result = segmenter(fit=fit, size=(16, 16))(image)
     assert result.mask.shape == image.shape[:2] and result.mask.dtype == np.uint8
     assert result.logits().shape == result.probability.shape == (2, *image.shape[:2])
 
@@ -101,21 +101,21 @@ def test_the_mask_has_the_size_of_the_photo_whatever_it_is(image, scale):
 # --- at which scale
 
 
-def test_at_native_scale_the_network_sees_the_photo_as_it_is():
-    segment = segmenter(scale="native", size=(8, 8))
+def test_at_fit_none_the_network_sees_the_photo_as_it_is():
+    segment = segmenter(fit="none", size=(8, 8))
     segment(photo(20, 30))
     assert segment.runner.given.shape == (1, 3, 20, 30)
 
 
-def test_at_scale_size_the_network_sees_the_photo_just_covering_that_size():
-    segment = segmenter(scale="size", size=(10, 10))
+def test_at_fit_cover_the_network_sees_the_photo_just_covering_that_size():
+    segment = segmenter(fit="cover", size=(10, 10))
     segment(photo(20, 30))
     assert segment.runner.given.shape == (1, 3, 10, 15)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_at_scale_size_an_array_of_floats_gives_what_its_bytes_give(channels):
-    segment = segmenter(channels, scale="size", size=(10, 10))
+def test_at_fit_cover_an_array_of_floats_gives_what_its_bytes_give(channels):
+    segment = segmenter(channels, fit="cover", size=(10, 10))
     as_bytes, as_floats = segment(photo(channels=channels)), segment(photo(channels=channels) / 255)
     np.testing.assert_allclose(as_floats.probability, as_bytes.probability, atol=0.01)
 

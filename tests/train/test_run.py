@@ -119,7 +119,7 @@ def test_the_model_is_trained_for_the_classes_and_channels_of_the_data(begin):
     train(ready)
     card = onenet.load(ready.folder.model).card
     assert card.classes == ("background", "pet", "border") and card.background == 0
-    assert (card.in_channels, card.size, card.scale) == (3, (32, 32), "size")
+    assert (card.in_channels, card.size, card.fit) == (3, (32, 32), "cover")
     assert card.training["recipe"] == "default" and card.training["data"] == "oxford-pet"
     assert card.training["best_epoch"] in (1, 2)
     assert str(ready.folder.path.parent) not in card.to_json()  # names and numbers, never paths
