@@ -19,7 +19,7 @@ CLASSES = 3
 def compare(batch: int = 8, size: int = 128, repeats: int = 7, threads: int | None = None) -> dict[str, Any]:
     """Time one step (forward, cross-entropy, backward, AdamW) of each form, interleaved, after one warm-up round.
 
-    The bf16 form is left out on a processor that does not compute in it.
+    The bf16 forms are left out on a processor that does not compute in it.
 
     Returns:
         Rows with the median, minimum and maximum in ms, and the median over rounds of literal time / form time.
@@ -35,6 +35,7 @@ def compare(batch: int = 8, size: int = 128, repeats: int = 7, threads: int | No
         ("onenet-ed-4", "float32"): _step(_ours(), image, mask, bf16=False),
     }
     if computes_bf16("cpu"):
+        forms["literal: flattened, strided Conv1d", "bf16"] = _step(literal, image, mask, bf16=True)
         forms["onenet-ed-4", "bf16"] = _step(_ours(), image, mask, bf16=True)
     seconds: dict[tuple[str, str], list[float]] = {form: [] for form in forms}
     for round_ in range(repeats + 1):

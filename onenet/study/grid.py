@@ -80,7 +80,7 @@ def to_markdown(result: dict[str, Any]) -> str:
     cells: list[dict[str, Any]] = result["cells"]
     classes = [row["name"] for row in cells[0]["report"]["classes"]]
     head = ["model", "width", "parameters, M", "GMAC", "seeds", "mean IoU", *(f"IoU {name}" for name in classes),
-            "mean Dice", "pixel accuracy", "cross-entropy", "minutes"]  # fmt: skip
+            "mean Dice", "pixel accuracy", "cross-entropy"]  # fmt: skip
     lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
     for model in dict.fromkeys(cell["model"] for cell in cells):
         same = [cell for cell in cells if cell["model"] == model]
@@ -90,7 +90,6 @@ def to_markdown(result: dict[str, Any]) -> str:
                str(len(same)), f"**{_spread([r['mean_iou'] for r in reports])}**"]  # fmt: skip
         row += [_spread([r["classes"][i]["iou"] for r in reports]) for i in range(len(classes))]
         row += [_spread([r[key] for r in reports]) for key in ("mean_dice", "pixel_accuracy", "cross_entropy")]
-        row.append(f"{statistics.mean(cell['train_minutes'] for cell in same):.1f}")
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
