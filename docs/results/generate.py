@@ -31,7 +31,8 @@ def main() -> None:
 def provenance(record: dict[str, Any]) -> str:
     """One line: how to get these figures again, and where they were made."""
     machine = f"{record['cores']} cores of {record['processor']}, load {record['load_before']} before"
-    return f"`{record['command']}` at commit {record['commit']}, {record['date']}; {machine}."
+    trained = f"; its cells were trained at {record['cells_trained_at']}" if "cells_trained_at" in record else ""
+    return f"`{record['command']}` at commit {record['commit']}, {record['date']}{trained}; {machine}."
 
 
 def read(name: str) -> dict[str, Any]:
