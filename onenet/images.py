@@ -114,13 +114,17 @@ def read_mask(path: str | Path) -> NDArray[np.integer]:
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """(height, width) upright, from the file's header alone."""
+    """(height, width) upright, from the file's header alone where it can be read.
+
+    Raises:
+        DataError: the file is missing, empty, damaged or not an image.
+    """
     try:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(0x0112, 1) >= 5
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: not an image that can be read ({error}); replace or remove it") from None
+    except Exception:  # Pillow raises many kinds for a damaged header; reading it whole says what is wrong
+        (width, height), turned = open_image(path).size, False
     return (width, height) if turned else (height, width)
 
 

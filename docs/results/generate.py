@@ -76,10 +76,11 @@ SECTIONS = (
     (
         "Oxford-IIIT Pet, three classes",
         "pet-small",
-        "Three of the 37 breeds (Abyssinian, Bengal, American bulldog), official split: 300 photos to train and "
-        "validate, 298 to test. Equal width, equal recipe, from scratch, at 128 pixels on two CPU cores; true IoU over "
-        "the whole test set at the photos' own size. Mean and standard deviation over the seeds. The learning rate was "
-        "chosen on validation data, for the three networks together (docs/notebook.md).",
+        "Three of the 37 breeds (Abyssinian, Bengal, American bulldog; data/oxford_pet holds these in the official "
+        "layout), official split: 300 photos to train and validate, 298 to test. Equal width, equal recipe, from "
+        "scratch, at 128 pixels on two CPU cores; true IoU over the whole test set at the photos' own size. Mean and "
+        "standard deviation over the seeds. The learning rate was chosen on validation data, for the three networks "
+        "together; the cells were trained before batch norm was settled before validation (docs/notebook.md, both).",
         to_markdown,
     ),
     (

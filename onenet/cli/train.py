@@ -38,6 +38,8 @@ def train(
 
     folder = RunFolder(out or next_folder(config.name))
     run = Run(config, folder, resume=resume)
+    if run.finished_epochs == config.train.epochs:
+        print(f"note: all {config.train.epochs} epochs are done already")
     train_with_progress(run)
     print_scores(run, folder)
 

@@ -143,5 +143,5 @@ def split_items(items: Sequence[Item], val: float, test: float, seed: int) -> di
         where = items[0].image.parent if items else "the folder"
         raise DataError(f"{where}: {len(items)} image(s) with a mask, but at least {needed} are needed to train, "
                         "validate and test on different ones")  # fmt: skip
-    kept = {"val": order[: counts[0]], "test": order[counts[0] : sum(counts)], "train": order[sum(counts) :]}
+    kept = {"train": order[sum(counts) :], "val": order[: counts[0]], "test": order[counts[0] : sum(counts)]}
     return {name: tuple(sorted(part, key=lambda item: item.name)) for name, part in kept.items()}

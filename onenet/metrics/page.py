@@ -127,7 +127,7 @@ def _picture(pixels: Pixels, alt: str) -> str:
     grey = pixels.shape[2] == 1
     buffer = io.BytesIO()
     # Colour at full resolution (4:4:4): JPEG would otherwise smear the outlines of the classes.
-    Image.fromarray(pixels[..., 0] if grey else pixels).save(buffer, "JPEG", quality=85, optimize=True, subsampling=0)
+    Image.fromarray(pixels[..., 0] if grey else pixels).save(buffer, "JPEG", quality=85, subsampling=0)
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     height, width = pixels.shape[:2]
     return f'<img src="data:image/jpeg;base64,{data}" width="{width}" height="{height}" alt="{escape(alt)}">'

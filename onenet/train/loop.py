@@ -4,13 +4,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, update_bn
 from torch.utils.data import DataLoader
 
 from onenet.data.loader import EpochBatches, read_batches
@@ -72,6 +73,15 @@ def train_epochs(
                 "lower train.learning_rate or use train.precision=32-true"
             )
         yield TrainedEpoch(number, sum(losses) / len(losses), rate, time.perf_counter() - started)
+
+
+def settle_norms(network: nn.Module, batches: DataLoader, device: torch.device, most: int = 16) -> None:
+    """Measure the mean and variance of every batch norm anew, on at most `most` training batches.
+
+    The running figures follow the weights with a delay of tens of steps, and averaged weights are ones that no step has
+    seen; on a handful of photos, with a step or two an epoch, masks would stay empty although the loss is low.
+    """
+    update_bn((as_images(image, device) for image, _ in islice(read_batches(batches), most)), network)
 
 
 def as_images(pixels: Tensor, device: torch.device) -> Tensor:

@@ -28,7 +28,7 @@ from onenet.models.eager import EagerRunner
 from onenet.models.network import Network
 from onenet.scoring import fingerprint
 from onenet.train.folder import RunFolder
-from onenet.train.loop import OnStep, TrainedEpoch, train_epochs
+from onenet.train.loop import OnStep, TrainedEpoch, settle_norms, train_epochs
 from onenet.train.losses import SegmentationLoss
 from onenet.train.schedule import averaged, warmup_cosine
 
@@ -60,9 +60,10 @@ class Run:
     def __init__(self, config: Config, folder: RunFolder, resume: bool = False, replace: bool = False) -> None:
         self.config, self.folder = config, folder
         self.dataset = open_dataset(config.data)
-        for split in ("train", "val"):  # a wrong file should be named before the first step
-            self.dataset.read(self.dataset.split(split)[0])
+        for split in self.dataset.items:  # a wrong file should be named before the first step
             self.dataset.check_sizes(split)
+        for split in ("train", "val"):
+            self.dataset.read(self.dataset.split(split)[0])
         self.network = build_network(config, self.dataset)
         check_batch(config, self.network, len(self.dataset.split("train")))
         self.batches = training_batches(self.dataset, config)
@@ -105,6 +106,8 @@ class Run:
             self.fabric, self.model, self.optimizer, self.schedule, self.average, loss, self.batches, left, on_step
         ):
             due = trained.number % train.validate_every == 0 or trained.number == train.epochs
+            if due:
+                settle_norms(self.average, self.batches, self.fabric.device)
             report = self._validate() if due else None
             is_best = report is not None and _rank(report) > self.best
             if report is not None and is_best:

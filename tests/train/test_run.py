@@ -255,7 +255,8 @@ def test_the_saved_weights_score_what_the_log_says_of_the_best_epoch(begin):
 def test_without_averaging_the_saved_weights_are_the_trained_ones(begin):
     ready = begin("run", "train.ema=0", epochs=1)
     train(ready)
-    assert same_bits(dict(onenet.load(ready.folder.model).state_dict()), dict(ready.network.state_dict()))
+    saved = onenet.load(ready.folder.model)
+    assert same_bits(dict(saved.named_parameters()), dict(ready.network.named_parameters()))
 
 
 def scripted(monkeypatch, ious, entropies=None):
@@ -493,3 +494,24 @@ def test_train_does_a_whole_run_and_returns_its_folder(config, tmp_path):
     path = run.train(config(epochs=1), tmp_path / "run")
     assert path == tmp_path / "run"
     assert onenet.load(path).card.training["best_epoch"] == 1
+
+
+def test_norms_are_settled_on_the_training_images_with_the_weights_as_they_are(begin):
+    ready = begin()
+    network = ready.average.module
+    conv, norm = (getattr(network.encoder.stem[1], part) for part in ("conv", "norm"))
+    norm.running_mean.fill_(100.0)
+    loop.settle_norms(ready.average, ready.batches, torch.device("cpu"))
+    with torch.no_grad():
+        seen = [conv(network.standardise(loop.as_images(i, torch.device("cpu")))).relu() for i, _ in ready.batches]
+    expected = torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0)
+    assert torch.allclose(norm.running_mean, expected, atol=1e-5)
+    assert norm.momentum == 0.1
+
+
+def test_a_handful_of_photos_with_one_step_an_epoch_gives_masks(tmp_path, tiny, photos):
+    root = photos(count=8, size=(32, 32))
+    changes = [*tiny, f"data.root={root}", "data.size=32", "model.width=8", "train.batch=8", "train.learning_rate=0.01"]
+    config = load_config("default", [*changes, "train.epochs=20", "train.validate_every=20", "augment.colour=0.0"])
+    last = list(Run(config, RunFolder(tmp_path / "run")).epochs())[-1]
+    assert last.report.foreground_iou > 0.3
