@@ -29,14 +29,20 @@ def compare(batch: int = 8, size: int = 128, repeats: int = 7, threads: int | No
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(batch, 3, size, size, generator=generator)
     mask = torch.randint(0, CLASSES, (batch, size, size), generator=generator)
-    literal = LiteralOneNet(CLASSES, spatial_kernel=0)
-    forms: dict[tuple[str, str], Callable[[], None]] = {
-        ("literal: flattened, strided Conv1d", "float32"): _step(literal, image, mask, bf16=False),
-        ("onenet-ed-4", "float32"): _step(_ours(), image, mask, bf16=False),
+    builds: dict[str, tuple[Callable[[], nn.Module], torch.memory_format]] = {
+        "literal: flattened, strided Conv1d": (
+            lambda: LiteralOneNet(CLASSES, spatial_kernel=0),
+            torch.contiguous_format,
+        ),
+        "onenet-ed-4, channels first": (_ours, torch.contiguous_format),
+        "onenet-ed-4": (_ours, torch.channels_last),  # as `onenet train` runs it
     }
-    if computes_bf16("cpu"):
-        forms["literal: flattened, strided Conv1d", "bf16"] = _step(literal, image, mask, bf16=True)
-        forms["onenet-ed-4", "bf16"] = _step(_ours(), image, mask, bf16=True)
+    precisions = {"float32": False, "bf16": True} if computes_bf16("cpu") else {"float32": False}
+    forms = {
+        (name, precision): _step(build(), image, mask, bf16, layout)
+        for precision, bf16 in precisions.items()
+        for name, (build, layout) in builds.items()
+    }
     seconds: dict[tuple[str, str], list[float]] = {form: [] for form in forms}
     for round_ in range(repeats + 1):
         for form, step in forms.items():
@@ -60,13 +66,12 @@ def compare(batch: int = 8, size: int = 128, repeats: int = 7, threads: int | No
 
 
 def _ours() -> nn.Module:
-    return create_model("onenet-ed-4", num_classes=CLASSES).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return create_model("onenet-ed-4", num_classes=CLASSES)
 
 
-def _step(model: nn.Module, image: Tensor, mask: Tensor, bf16: bool) -> Callable[[], None]:
+def _step(model: nn.Module, image: Tensor, mask: Tensor, bf16: bool, layout: torch.memory_format) -> Callable[[], None]:
+    model, image = model.to(memory_format=layout), image.to(memory_format=layout)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    if not isinstance(model, LiteralOneNet):
-        image = image.to(memory_format=torch.channels_last)
 
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
