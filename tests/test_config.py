@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onenet.config import AugmentConfig, DataConfig, TrainConfig, load_config, parse_spec, recipe_names
+from onenet.config import AugmentConfig, DataConfig, LossConfig, TrainConfig, load_config, parse_spec, recipe_names
 from onenet.errors import ConfigError
 
 
@@ -23,9 +23,9 @@ def written(folder, text, name="recipe.toml"):
 
 def test_the_default_recipe_holds_every_key():
     recipe = tomllib.loads(resources.files("onenet.recipes").joinpath("default.toml").read_text())
-    for table, kind in (("data", DataConfig), ("augment", AugmentConfig), ("train", TrainConfig)):
+    for table, kind in (("data", DataConfig), ("augment", AugmentConfig), ("loss", LossConfig), ("train", TrainConfig)):
         assert set(recipe[table]) == {field.name for field in dataclasses.fields(kind)}
-    assert set(recipe) == {"data", "model", "augment", "train"}
+    assert set(recipe) == {"data", "model", "augment", "loss", "train"}
 
 
 def test_default_is_among_the_shipped_recipes():
@@ -151,7 +151,7 @@ def test_a_key_outside_every_table_is_refused(tmp_path):
         ("data.split_seed=-1", "data.split_seed", "-1"),
         ("data.val=1", "data.val", "1"),
         ("data.num_classes=255", "data.num_classes", "255"),
-        ("data.ignore_index=256", "data.ignore_index", "256"),
+        ("data.ignore_index=70000", "data.ignore_index", "70000"),
         ("data.background=-2", "data.background", "-2"),
         ("data.size=0", "data.size", "0"),
         ("data.size=[64]", "data.size", "[64]"),

@@ -116,7 +116,7 @@ def test_an_evaluation_carries_a_report(tiny_model, two_classes):
 def trained(tmp_path, photos, tiny):
     """A model trained on a folder with another split than the default one."""
     from onenet.config import load_config
-    from onenet.train.run import train
+    from onenet.training.run import train
 
     root = photos(count=20)
     spec = [f"data.root={root}", "data.split_seed=5", "data.val=0.2", "data.test=0.3"]

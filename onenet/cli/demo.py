@@ -19,8 +19,8 @@ def demo(
     from onenet.cli.train import facts, train_with_progress
     from onenet.config import load_config
     from onenet.scoring import evaluate, write_report
-    from onenet.train.folder import RunFolder
-    from onenet.train.run import Run
+    from onenet.training.folder import RunFolder
+    from onenet.training.run import Run
 
     config = load_config("demo", changes or [])
     folder = RunFolder(out)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from onenet.config import Config
-    from onenet.train.folder import RunFolder
-    from onenet.train.run import Epoch, Run
+    from onenet.training.folder import RunFolder
+    from onenet.training.run import Epoch, Run
 
 
 def train(
@@ -33,8 +33,8 @@ def train(
     if show:
         print(config.to_toml(), end="")
         return
-    from onenet.train.folder import RunFolder, next_folder
-    from onenet.train.run import Run
+    from onenet.training.folder import RunFolder, next_folder
+    from onenet.training.run import Run
 
     folder = RunFolder(out or next_folder(config.name))
     run = Run(config, folder, resume=resume)
@@ -47,7 +47,7 @@ def train(
 def read_resumed(words: list[str], data: str, out: Path | None) -> "Config":
     """What the run in `out` was told to do; a resumed run is as it was begun."""
     from onenet.errors import ConfigError
-    from onenet.train.folder import RunFolder
+    from onenet.training.folder import RunFolder
 
     if out is None or words or data:
         raise ConfigError("--resume continues a run as it was begun: give its folder with --out, and nothing else")

@@ -14,8 +14,8 @@ from onenet.images import atomic_write
 from onenet.models.catalog import create_model
 from onenet.scoring import evaluate
 from onenet.study.plan import Plan
-from onenet.train.folder import RunFolder, environment
-from onenet.train.run import Run
+from onenet.training.folder import RunFolder, environment
+from onenet.training.run import Run
 
 FIGURES = ("mean_iou", "foreground_iou", "mean_dice", "pixel_accuracy", "cross_entropy")
 

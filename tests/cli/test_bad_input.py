@@ -181,7 +181,7 @@ def test_one_training_photo_with_batch_norm(refusal, desk, tiny):
 
 
 def test_a_loss_that_is_not_a_number(onenet_command, desk, tiny, monkeypatch):
-    from onenet.train import losses
+    from onenet.training import losses
 
     monkeypatch.setattr(losses, "dice_loss", lambda logits, mask: logits.sum() * math.nan)
     line = onenet_command(*quick(tiny)).error

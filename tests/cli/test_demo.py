@@ -7,7 +7,7 @@ import pytest
 import onenet
 from onenet.config import load_config
 from onenet.images import read_mask
-from onenet.train.folder import RunFolder
+from onenet.training.folder import RunFolder
 
 QUICK = ["train.epochs=1", "model.width=4", "model.depth=2", "model.stem_repeat=1", "data.size=32", "train.device=cpu"]
 

@@ -74,7 +74,7 @@ def test_masks_of_0_and_255_are_noted(onenet_command, photos, tiny):
 
 
 def test_an_interrupted_run_is_resumed_from_its_folder_alone(train, onenet_command, tmp_path, monkeypatch):
-    from onenet.train.run import Run
+    from onenet.training.run import Run
 
     whole = train("--out", "whole", "train.epochs=3")
     assert whole.code == 0

@@ -12,8 +12,11 @@ from onenet.config import AugmentConfig
 from onenet.data.sample import Sample
 from onenet.data.transforms import augmented, cut_window, jitter_colour, random_window
 
-STILL = AugmentConfig(scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=False, vertical_flip=False, colour=0.0)
-LIVELY = AugmentConfig(scale=(0.5, 2.0), ratio=(0.8, 1.25), flip=True, vertical_flip=True, colour=0.4)
+STILL = AugmentConfig(
+    strength=1.0, scale=(1.0, 1.0), ratio=(1.0, 1.0), rotate=0.0, flip=False, vertical_flip=False,
+    colour=0.0, blur=0.0, noise=0.0,
+)  # fmt: skip
+LIVELY = dataclasses.replace(STILL, scale=(0.5, 2.0), ratio=(0.8, 1.25), flip=True, vertical_flip=True, colour=0.4)
 
 
 def change(sample, size=(32, 32), fit="none", augment=LIVELY, seed=0):

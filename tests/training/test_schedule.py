@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from onenet.train.schedule import averaged, warmup_cosine
+from onenet.training.schedule import averaged, warmup_cosine
 
 
 def test_the_rate_rises_over_the_warm_up_and_then_falls_to_nothing():

@@ -14,9 +14,9 @@ from onenet.config import load_config
 from onenet.errors import ConfigError, DataError, OneNetError, TrainError
 from onenet.metrics.report import Report
 from onenet.scoring import evaluate
-from onenet.train import loop, run
-from onenet.train.folder import RunFolder
-from onenet.train.run import Run
+from onenet.training import loop, run
+from onenet.training.folder import RunFolder
+from onenet.training.run import Run
 
 PETS = ["data.format=pet-small", "data.root=samples:oxford_pet", "data.size=32"]
 TWO_STEPS = ["train.batch=4"]  # an epoch: 8 images to train on
@@ -317,7 +317,7 @@ def test_a_resumed_run_remembers_the_best(begin, monkeypatch):
 
 
 def test_without_a_background_all_classes_weigh_the_same_and_count(tmp_path, tiny, photos):
-    changes = ["data.background=-1", "train.background_weight=0.25", f"data.root={photos()}"]
+    changes = ["data.background=-1", "loss.background_weight=0.25", f"data.root={photos()}"]
     ready = Run(load_config("default", [*tiny, *changes]), RunFolder(tmp_path / "run"))
     (*_, last) = train(ready)
     card = onenet.load(ready.folder.model).card

@@ -6,7 +6,7 @@ import pytest
 
 from onenet.config import load_config
 from onenet.errors import ConfigError, DataError
-from onenet.train.folder import FILES, RunFolder, environment, next_folder
+from onenet.training.folder import FILES, RunFolder, environment, next_folder
 
 CONFIG = load_config("default", ["data.root=photos"])
 

@@ -27,10 +27,10 @@ from onenet.models.catalog import create_model
 from onenet.models.eager import EagerRunner
 from onenet.models.network import Network
 from onenet.scoring import fingerprint
-from onenet.train.folder import RunFolder
-from onenet.train.loop import OnStep, TrainedEpoch, settle_norms, train_epochs
-from onenet.train.losses import SegmentationLoss
-from onenet.train.schedule import averaged, warmup_cosine
+from onenet.training.folder import RunFolder
+from onenet.training.loop import OnStep, TrainedEpoch, settle_norms, train_epochs
+from onenet.training.losses import SegmentationLoss
+from onenet.training.schedule import averaged, warmup_cosine
 
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its banners are not for our users
 
@@ -99,7 +99,11 @@ class Run:
         """
         train = self.config.train
         loss = SegmentationLoss(
-            self.dataset.num_classes, self.dataset.background, train.background_weight, train.cross_entropy, train.dice
+            self.dataset.num_classes,
+            self.dataset.background,
+            self.config.loss.background_weight,
+            self.config.loss.cross_entropy,
+            self.config.loss.dice,
         ).to(self.fabric.device)
         left = range(self.finished_epochs + 1, train.epochs + 1)
         for trained in train_epochs(

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from onenet.train.losses import SegmentationLoss, dice_loss
+from onenet.training.losses import SegmentationLoss, dice_loss
 
 B, K, H, W = 2, 3, 4, 5
 

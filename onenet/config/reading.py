@@ -1,115 +1,17 @@
-"""What a run is told to do: typed and frozen, read from a TOML recipe and `key=value` overrides.
+"""Recipes and `key=value` overrides -> a Config.
 
 recipes/default.toml holds every key with its default, once; a recipe holds what differs from it.
 """
 
-import dataclasses
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-import tomli_w
-
+from onenet.config.schema import CHOICES, EXAMPLES, FORMATS, RANGES, SECTIONS, TABLES, Config, DataConfig
 from onenet.errors import ConfigError, describe_os_error, did_you_mean
-
-FORMATS = ("folder", "pet-small", "pet-binary")
-SAMPLES = "samples:"  # data.root = "samples:nuclei" is the folder of that name inside the package
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Which images, and how they are brought to the network; the keys are explained in recipes/default.toml."""
-
-    format: str
-    root: str
-    size: tuple[int, int]
-    fit: str
-    val: float
-    test: float
-    split_seed: int
-    num_classes: int
-    in_channels: int
-    class_names: tuple[str, ...]
-    background: int
-    ignore_index: int
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """How training samples are varied."""
-
-    scale: tuple[float, float]
-    ratio: tuple[float, float]
-    flip: bool
-    vertical_flip: bool
-    colour: float
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Optimiser, losses, and the machine it runs on."""
-
-    epochs: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    warmup: float
-    cross_entropy: float
-    dice: float
-    background_weight: float
-    ema: float
-    validate_every: int
-    seed: int
-    workers: int
-    device: str
-    precision: str
-
-
-@dataclass(frozen=True)
-class Config:
-    """A whole run. `model` goes to `onenet.create_model` as it is."""
-
-    data: DataConfig
-    model: dict[str, Any]
-    augment: AugmentConfig
-    train: TrainConfig
-    name: str = "default"
-
-    def to_toml(self) -> str:
-        """All keys with their values, as a recipe that gives this very run again."""
-        values = dataclasses.asdict(self)
-        values["data"]["size"] = list(self.data.size)
-        return tomli_w.dumps({"recipe": self.name, **{key: values[key] for key in TABLES}})
-
-
-TABLES = ("data", "model", "augment", "train")
-_SECTIONS = {"data": DataConfig, "augment": AugmentConfig, "train": TrainConfig}
-_CHOICES = {
-    "data.format": FORMATS,
-    "data.fit": ("cover", "none"),
-    "train.device": ("auto", "cpu", "cuda", "mps"),
-    "train.precision": ("auto", "32-true", "bf16-mixed", "16-mixed"),
-}
-_RANGES = {  # inclusive
-    "data.split_seed": (0, 2**32),
-    "data.val": (0.001, 0.9), "data.test": (0, 0.9), "data.num_classes": (0, 254), "data.in_channels": (0, 4096),
-    "data.background": (-1, 253), "data.ignore_index": (0, 255),
-    "augment.scale": (0.05, 20), "augment.ratio": (0.1, 10), "augment.colour": (0, 1),
-    "train.epochs": (1, 10**6), "train.batch": (1, 10**5), "train.learning_rate": (0, 100),
-    "train.weight_decay": (0, 10), "train.warmup": (0, 1), "train.ema": (0, 0.99999),
-    "train.cross_entropy": (0, 1e6), "train.dice": (0, 1e6), "train.background_weight": (0, 1e6),
-    "train.validate_every": (1, 10**6), "train.seed": (0, 2**32), "train.workers": (0, 256),
-}  # fmt: skip
-
-
-_EXAMPLES = {
-    "data.size": "[256, 256]", "data.class_names": '["cat", "dog"]', "augment.scale": "[0.5, 2.0]",
-    "augment.ratio": "[0.8, 1.25]",
-}  # fmt: skip
 
 
 def recipe_names() -> list[str]:
@@ -132,7 +34,7 @@ def load_config(
         ConfigError: unknown recipe, key or choice (the nearest one is suggested), a value of the wrong type or range.
     """
     spec = {"data": _spec_table(data)} if data else {}
-    layers = {"default": _read_toml("default"), "the model": {"data": base or {}}, recipe: _read_toml(recipe)}
+    layers = {"default": _read_toml("default"), "the model": {"data": base or {}}, recipe: _read_recipe(recipe)}
     name = str(layers[recipe].pop("recipe", Path(recipe).stem))
     layers |= {f"data {data!r}": spec, "the command line": _parse_overrides(overrides)}
     merged: dict[str, dict[str, Any]] = {section: {} for section in TABLES}
@@ -143,7 +45,7 @@ def load_config(
             if not isinstance(values, Mapping):
                 raise ConfigError(f"{source}: {section} must be a table, for example [{section}]")
             merged[section].update(values)
-    sections = {key: _typed(cls, key, merged[key]) for key, cls in _SECTIONS.items()}
+    sections = {key: _typed(cls, key, merged[key]) for key, cls in SECTIONS.items()}
     if not isinstance(merged["model"].get("name"), str):
         raise ConfigError("model.name: expected the name of a network, see `onenet list models`")
     return Config(model=merged["model"], name=name, **sections)
@@ -162,7 +64,7 @@ def parse_spec(spec: str, base: Mapping[str, Any] | None = None) -> DataConfig:
 
 def _spec_table(spec: str) -> dict[str, Any]:
     if spec in recipe_names() or spec.endswith(".toml"):
-        return _read_toml(spec).get("data", {})
+        return _read_recipe(spec).get("data", {})
     head, *rest = re.split(r",(?=\w+=)", spec)  # commas may stand in paths and lists
     format_, separator, path = head.partition(":")
     if not separator or not path:
@@ -170,6 +72,19 @@ def _spec_table(spec: str) -> dict[str, Any]:
         raise ConfigError(f"data {spec!r} is neither FORMAT:PATH nor a recipe: choose from {known}")
     changes = _parse_overrides([f"data.{part}" for part in rest]).get("data", {})
     return {"format": format_, "root": path, **changes}
+
+
+def _read_recipe(recipe: str) -> dict[str, Any]:
+    """A recipe's tables, laid over those of the recipe that it `extends`."""
+    tables = _read_toml(recipe)
+    if "extends" not in tables:
+        return tables
+    merged = _read_recipe(str(tables.pop("extends")))
+    merged.pop("recipe", None)
+    for table, values in tables.items():
+        both = isinstance(values, Mapping) and isinstance(merged.get(table), Mapping)
+        merged[table] = {**merged[table], **values} if both else values
+    return merged
 
 
 def _read_toml(recipe: str) -> dict[str, Any]:
@@ -200,7 +115,7 @@ def _parse_overrides(overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def _hint(word: str) -> str:
-    for table, cls in _SECTIONS.items():
+    for table, cls in SECTIONS.items():
         if word in get_type_hints(cls):
             return f": did you mean {table}.{word}?"
     return " with a key such as train.epochs or data.root"
@@ -222,7 +137,7 @@ def _typed(cls: type, section: str, values: Mapping[str, Any]) -> Any:
 
 
 def _nearest_key(section: str, key: str, kinds: Mapping[str, Any]) -> str:
-    for other, cls in _SECTIONS.items():
+    for other, cls in SECTIONS.items():
         if key in get_type_hints(cls):
             return f"did you mean {other}.{key}?"
     return did_you_mean(f"{section}.{key}", [f"{section}.{name}" for name in kinds])
@@ -233,13 +148,13 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
         return _convert_tuple(key, value, kind)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if key == "data.root" and not isinstance(value, (str, list, dict)):
+    if key in ("data.root", "data.class_table", "data.class_values") and not isinstance(value, (str, list, dict)):
         value = str(value)  # a folder may be called 2024
     if type(value) is not kind:
         raise ConfigError(f"{key}={value!r}: expected {kind.__name__}, not {type(value).__name__}")
-    if key in _CHOICES and value not in _CHOICES[key]:
-        raise ConfigError(f"{key}={value!r}: {did_you_mean(value, _CHOICES[key])}")
-    low, high = _RANGES.get(key, (None, None))
+    if key in CHOICES and value not in CHOICES[key]:
+        raise ConfigError(f"{key}={value!r}: {did_you_mean(value, CHOICES[key])}")
+    low, high = RANGES.get(key, (None, None))
     if low is not None and not low <= value <= high:
         raise ConfigError(f"{key}={value!r}: must lie between {low} and {high}")
     return value
@@ -247,17 +162,15 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
 
 def _convert_tuple(key: str, value: Any, kind: Any) -> tuple[Any, ...]:
     inner = get_args(kind)
-    if key == "data.size" and isinstance(value, int) and not isinstance(value, bool):
+    if key in ("data.size", "data.mask_size") and isinstance(value, int) and not isinstance(value, bool):
         value = [value, value]
-    if key == "data.class_names" and isinstance(value, str):
+    if inner == (str, ...) and isinstance(value, str):
         value = [name.strip() for name in value.split(",")]
     if not isinstance(value, list):
-        raise ConfigError(f"{key}={value!r}: expected a list, for example {_EXAMPLES[key]}")
+        raise ConfigError(f"{key}={value!r}: expected a list, for example {EXAMPLES[key]}")
     if inner[-1] is not Ellipsis and len(value) != len(inner):
-        raise ConfigError(f"{key}={value!r}: expected {len(inner)} values")
+        raise ConfigError(f"{key}={value!r}: expected {len(inner)} values, for example {EXAMPLES[key]}")
     converted = tuple(_convert(key, item, inner[0]) for item in value)
-    if key == "data.size" and min(converted) < 1:
-        raise ConfigError(f"{key}={value!r}: height and width must be at least 1")
-    if key in ("augment.scale", "augment.ratio") and converted[0] > converted[1]:
+    if key in ("augment.scale", "augment.ratio", "data.value_range") and converted[0] > converted[1]:
         raise ConfigError(f"{key}={value!r}: the first value must be the smaller one")
     return converted
