@@ -41,6 +41,8 @@ class Card:
         stride: images are padded inside the network to multiples of this.
         size: (height, width) of the training samples.
         fit: "cover" where images are scaled until they just cover `size`, "none" where they are used as they are.
+        value_range: pixel values that become 0 and 1; (0, 0) for the whole range of 8 or 16 bits.
+        overlapping: classes may overlap: a sigmoid per class instead of one softmax; masks are bit codes.
         training: the data, the split and the recipe it was trained with (names and numbers, never paths).
         scores: the figures of `onenet evaluate` on data that was not trained on.
         version: the version of this package that wrote the card.
@@ -54,6 +56,8 @@ class Card:
     stride: int = 1
     size: tuple[int, int] = (256, 256)
     fit: str = "none"
+    value_range: tuple[float, float] = (0.0, 0.0)
+    overlapping: bool = False
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
     version: str = ""
@@ -81,10 +85,12 @@ class Card:
             known = {f.name for f in dataclasses.fields(Card)}
             values = {key: value for key, value in values.items() if key in known}
             height, width = values["size"]
+            black, white = values.get("value_range", (0, 0))
             values |= {
                 "classes": tuple(str(name) for name in values["classes"]),
                 "colours": tuple((int(r), int(g), int(b)) for r, g, b in values["colours"]),
                 "size": (int(height), int(width)),
+                "value_range": (float(black), float(white)),
             }
             _check(values)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -94,7 +100,15 @@ class Card:
 
 def _check(values: dict[str, Any]) -> None:
     """Refuse fields of a card that do not make sense, alone or together."""
-    kinds = {"architecture": str, "arguments": dict, "stride": int, "training": dict, "scores": dict, "version": str}
+    kinds = {
+        "architecture": str,
+        "arguments": dict,
+        "stride": int,
+        "overlapping": bool,
+        "training": dict,
+        "scores": dict,
+        "version": str,
+    }
     for key, kind in kinds.items():
         if type(values.get(key, kind())) is not kind:
             raise TypeError(f"{key} is no {kind.__name__}")

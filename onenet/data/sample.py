@@ -26,10 +26,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image (h, w, c) uint8 with its mask (h, w) uint8 of class indices, 255 where nothing is counted."""
+    """One image (h, w, c), uint8 or float32 in [0, 1], with its mask (h, w) uint8, 255 where nothing is counted.
+
+    The mask holds class indices, or bit codes where classes overlap.
+    """
 
     name: str
-    image: NDArray[np.uint8]
+    image: NDArray[np.uint8] | NDArray[np.float32]
     mask: NDArray[np.uint8]
 
 
@@ -44,6 +47,9 @@ class Dataset:
         in_channels: 1 or 3.
         labels: mask value on disk -> class index; 255 for values that are not counted.
         notes: what a user should be told, a line each.
+        value_range: pixel values that become 0 and 1; (0, 0) for the whole range of 8 or 16 bits.
+        overlapping: classes may overlap: masks are bit codes, bit i set where class i is.
+        skip_unreadable: leave out pairs that cannot be read instead of stopping.
     """
 
     name: str
@@ -54,6 +60,9 @@ class Dataset:
     in_channels: int
     labels: Mapping[int, int]
     notes: tuple[str, ...] = ()
+    value_range: tuple[float, float] = (0.0, 0.0)
+    overlapping: bool = False
+    skip_unreadable: bool = False
 
     @property
     def num_classes(self) -> int:
