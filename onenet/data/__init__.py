@@ -5,12 +5,19 @@ from importlib import resources
 from pathlib import Path
 
 from onenet.config import SAMPLES, DataConfig
+from onenet.data.camvid import open_camvid
 from onenet.data.folder import open_folder
 from onenet.data.pet import open_pet
 from onenet.data.sample import Dataset, Item, Sample
+from onenet.data.voc import open_voc
 from onenet.errors import ConfigError, did_you_mean
 
 __all__ = ["Dataset", "Item", "Sample", "open_dataset", "sample_sets"]
+
+OPENERS = {
+    "folder": open_folder, "camvid": open_camvid, "voc": open_voc,
+    "pet-small": open_pet, "pet-binary": open_pet, "pet-full": open_pet,
+}  # fmt: skip
 
 
 def sample_sets() -> list[str]:
@@ -35,4 +42,4 @@ def open_dataset(config: DataConfig) -> Dataset:
             raise ConfigError(f"data.root={config.root!r}: {did_you_mean(name, sample_sets())}")
         config = dataclasses.replace(config, root=str(resources.files("onenet").joinpath("samples", name)))
     config = dataclasses.replace(config, root=str(Path(config.root).expanduser()))
-    return open_folder(config) if config.format == "folder" else open_pet(config)
+    return OPENERS[config.format](config)

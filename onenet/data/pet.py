@@ -5,17 +5,37 @@
 Trimap values are 1 pet, 2 background, 3 border.
 
 * pet-small, the paper's "Pet_S": 0 background, 1 pet, 2 border;
-* pet-binary: 0 background, 1 pet; the border counts as pet.
+* pet-binary: 0 background, 1 pet; the border counts as pet;
+* pet-full, the paper's "Pet": 0 background, 1 to 37 the breeds by their class id in the lists. `data.border` says
+  whether the border is not counted or counts as the breed.
 """
 
 from pathlib import Path
 
 from onenet.config import DataConfig
-from onenet.data.sample import Dataset, Item, describe_classes, split_items
-from onenet.errors import ConfigError, DataError, describe_os_error
+from onenet.data.folder import Refuse, stop
+from onenet.data.labels import describe_labels
+from onenet.data.lists import read_list
+from onenet.data.sample import SPLITS, Dataset, Item, split_items
+from onenet.errors import ConfigError, DataError
+from onenet.images import IGNORED
 
-_LABELS = {"pet-small": {1: 1, 2: 0, 3: 2}, "pet-binary": {1: 1, 2: 0, 3: 1}}
-_CLASSES = {"pet-small": ("background", "pet", "border"), "pet-binary": ("background", "pet")}
+BREEDS = (
+    "Abyssinian", "american bulldog", "american pit bull terrier", "basset hound", "beagle", "Bengal", "Birman",
+    "Bombay", "boxer", "British Shorthair", "chihuahua", "Egyptian Mau", "english cocker spaniel", "english setter",
+    "german shorthaired", "great pyrenees", "havanese", "japanese chin", "keeshond", "leonberger", "Maine Coon",
+    "miniature pinscher", "newfoundland", "Persian", "pomeranian", "pug", "Ragdoll", "Russian Blue", "saint bernard",
+    "samoyed", "scottish terrier", "shiba inu", "Siamese", "Sphynx", "staffordshire bull terrier", "wheaten terrier",
+    "yorkshire terrier",
+)  # fmt: skip
+
+_LABELS = {"pet-small": {1: 1, 2: 0, 3: 2}, "pet-binary": {1: 1, 2: 0, 3: 1}, "pet-full": {1: 1, 2: 0, 3: IGNORED}}
+_CLASSES = {
+    "pet-small": ("background", "pet", "border"),
+    "pet-binary": ("background", "pet"),
+    "pet-full": ("background", *BREEDS),
+}
+_LAYOUT = "data.root must hold images/ and annotations/ of Oxford-IIIT Pet"
 
 
 def open_pet(config: DataConfig) -> Dataset:
@@ -25,43 +45,72 @@ def open_pet(config: DataConfig) -> Dataset:
         DataError: a list, an image or a trimap is missing.
         ConfigError: `num_classes` or `class_names` contradict the format.
     """
-    root = Path(config.root)
     classes = _CLASSES[config.format]
     if config.num_classes not in (0, len(classes)):
         raise ConfigError(f"data.num_classes={config.num_classes}: {config.format} has {len(classes)} classes")
-    trainval = _listed(root, "trainval.txt")
-    items = split_items(trainval, config.val, 0.0, config.split_seed)
-    items["test"] = _listed(root, "test.txt")
-    border = ("pet-binary: the border counts as pet",) if config.format == "pet-binary" else ()
-    described = describe_classes(len(classes), config.class_names or classes, background=0)
+    items = find_pet(config)
+    labels = describe_labels(_LABELS[config.format], "index", len(classes), config, classes, background=0)
     return Dataset(
         name="oxford-pet",
         items=items,
         in_channels=config.in_channels or 3,
-        labels=_LABELS[config.format],
-        notes=border,
-        **described,
+        labels=labels.mapping,
+        classes=labels.classes,
+        colours=labels.colours,
+        background=labels.background,
+        notes=_notes(config, items),
+        value_range=config.value_range,
+        skip_unreadable=config.skip_unreadable,
     )
 
 
-def _listed(root: Path, name: str) -> tuple[Item, ...]:
-    path = root / "annotations" / name
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not a text file") from None
-    except OSError as error:
-        layout = "data.root must hold images/ and annotations/ of Oxford-IIIT Pet"
-        raise DataError(f"{path}: cannot be read ({describe_os_error(error)}); {layout}") from None
-    stems = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
-    if not stems:
-        raise DataError(f"{path}: the list is empty")
-    return tuple(_item(root, stem, path) for stem in sorted(set(stems)))
+def find_pet(config: DataConfig, refuse: Refuse = stop) -> dict[str, tuple[Item, ...]]:
+    """Items per split; what does not fit is handed to `refuse`."""
+    trainval = _listed(config, "trainval.txt", refuse)
+    items = split_items(trainval, config.val, 0.0, config.split_seed)
+    return {**items, "test": _listed(config, "test.txt", refuse)}
 
 
-def _item(root: Path, stem: str, source: Path) -> Item:
-    item = Item(stem, root / "images" / f"{stem}.jpg", root / "annotations" / "trimaps" / f"{stem}.png")
-    for file in (item.image, item.mask):
-        if not file.is_file():
-            raise DataError(f"{file}: missing, although {source.name} names it")
-    return item
+def _notes(config: DataConfig, items: dict[str, tuple[Item, ...]]) -> tuple[str, ...]:
+    if config.format == "pet-binary":
+        return ("pet-binary: the border counts as pet",)
+    if config.format != "pet-full":
+        return ()
+    border = "is not counted" if config.border == "ignore" else "counts as pet"
+    breeds = {_breed(item) for split in SPLITS for item in items[split]}
+    notes: tuple[str, ...] = (f"pet-full: the border {border} (data.border)",)
+    if len(breeds) < len(BREEDS):
+        missing = f"{len(breeds)} of the {len(BREEDS)} breeds are there; means are over the classes that occur"
+        notes += (missing,)
+    return notes
+
+
+def _breed(item: Item) -> int:
+    assert item.labels is not None
+    return item.labels[1]
+
+
+def _listed(config: DataConfig, name: str, refuse: Refuse) -> tuple[Item, ...]:
+    path = Path(config.root) / "annotations" / name
+    items = []
+    for line in sorted({tuple(line.split()) for line in read_list(path, _LAYOUT)}):
+        item = _item(config, line, path)
+        missing = next((file for file in (item.image, item.mask) if not file.is_file()), None)
+        if missing:
+            refuse(DataError(f"{missing}: missing, although {path.name} names it"))
+        else:
+            items.append(item)
+    return tuple(items)
+
+
+def _item(config: DataConfig, line: tuple[str, ...], source: Path) -> Item:
+    root, stem = Path(config.root), line[0]
+    labels = None
+    if config.format == "pet-full":
+        if len(line) < 2 or not line[1].isdecimal() or not 1 <= int(line[1]) <= len(BREEDS):
+            raise DataError(
+                f"{source}: the line of {stem} holds no class id between 1 and {len(BREEDS)} after the name"
+            )
+        breed = int(line[1])
+        labels = {1: breed, 2: 0, 3: breed if config.border == "pet" else IGNORED}
+    return Item(stem, root / "images" / f"{stem}.jpg", root / "annotations" / "trimaps" / f"{stem}.png", labels)

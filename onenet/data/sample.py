@@ -1,27 +1,33 @@
 """The nouns of the data: an Item is a pair of files, a Sample is what is in them, a Dataset is all of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onenet.card import default_classes, default_colours
 from onenet.errors import ConfigError, DataError, did_you_mean
-from onenet.images import IGNORED, image_size, read_image, read_mask
+from onenet.images import image_size, read_image, read_mask
 
 SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
 class Item:
-    """An image file and its mask file."""
+    """An image file and its mask file.
+
+    Attributes:
+        labels: raw mask value -> class index of this image alone, where a format needs it (a pet's breed).
+        layers: of overlapping classes, a file per class, or None where the class is not in the image; `mask` is then
+            the first of them.
+    """
 
     name: str
     image: Path
     mask: Path
+    labels: Mapping[int, int] | None = field(default=None, compare=False)
+    layers: tuple[Path | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,9 @@ class Dataset:
         name: of the data, without its path.
         items: per split, in a fixed order.
         classes, colours, background: as in the card.
-        in_channels: 1 or 3.
+        in_channels: 1 for grey, 3 for colour, or as many as TIFF and NPY files have.
         labels: mask value on disk -> class index; 255 for values that are not counted.
+        encoding: of the mask files, see `onenet.images.read_mask`.
         notes: what a user should be told, a line each.
         value_range: pixel values that become 0 and 1; (0, 0) for the whole range of 8 or 16 bits.
         overlapping: classes may overlap: masks are bit codes, bit i set where class i is.
@@ -59,6 +66,7 @@ class Dataset:
     background: int | None
     in_channels: int
     labels: Mapping[int, int]
+    encoding: str = "index"
     notes: tuple[str, ...] = ()
     value_range: tuple[float, float] = (0.0, 0.0)
     overlapping: bool = False
@@ -89,10 +97,20 @@ class Dataset:
         Raises:
             DataError: a file is unreadable, the sizes differ, or a label is not one of `labels`.
         """
-        image = read_image(item.image, self.in_channels)
-        raw = read_mask(item.mask)
-        _refuse_other_size(item, raw.shape, image.shape[:2])
-        return Sample(item.name, image, self._to_classes(raw, item))
+        image = read_image(item.image, self.in_channels, self.value_range)
+        mask = self.read_mask(item)
+        _refuse_other_size(item, mask.shape, image.shape[:2])
+        return Sample(item.name, image, mask)
+
+    def read_mask(self, item: Item) -> NDArray[np.uint8]:
+        """Read a mask alone, as classes or, where they overlap, as bit codes.
+
+        Raises:
+            DataError: the file is unreadable, or a label is not one of `labels`.
+        """
+        if item.layers:
+            return _read_layers(item.layers)
+        return to_classes(read_mask(item.mask, self.encoding), item.labels or self.labels, item.mask)
 
     def check_sizes(self, split: str) -> None:
         """Compare the sizes of all images and masks of a split, from their headers alone: quick for any number.
@@ -104,39 +122,57 @@ class Dataset:
             _refuse_other_size(item, image_size(item.mask), image_size(item.image))
 
     def samples(self, split: str) -> Iterator[Sample]:
-        """Read the images of a split one after the other."""
-        return (self.read(item) for item in self.split(split))
+        """Read the images of a split one after the other; unreadable ones are left out where `skip_unreadable`."""
+        for item in self.split(split):
+            try:
+                yield self.read(item)
+            except DataError:
+                if not self.skip_unreadable:
+                    raise
 
-    def _to_classes(self, raw: NDArray[np.integer], item: Item) -> NDArray[np.uint8]:
-        values = np.flatnonzero(np.bincount(raw.ravel())) if raw.dtype == np.uint8 else np.unique(raw)  # fast, general
-        wrong = [int(value) for value in values if int(value) not in self.labels]
-        if wrong:
-            known = ", ".join(map(str, sorted(self.labels)))
-            raise DataError(f"{item.mask}: the mask holds the value {wrong[0]}, but the labels are {known}")
-        table = np.full(int(values.max()) + 1, IGNORED, dtype=np.uint8)
-        for value in values:
-            table[value] = self.labels[int(value)]
-        return table[raw]
+
+def to_classes(raw: NDArray[np.integer], labels: Mapping[int, int], file: Path) -> NDArray[np.uint8]:
+    """Raw mask values as class indices (h, w) uint8.
+
+    Raises:
+        DataError: a value is none of `labels`.
+    """
+    if raw.dtype == np.uint8:  # quick
+        values = np.flatnonzero(np.bincount(raw.ravel()))
+    else:
+        values, places = np.unique(raw, return_inverse=True)
+    wrong = [int(value) for value in values if int(value) not in labels]
+    if wrong:
+        known = ", ".join(map(str, sorted(labels)))
+        raise DataError(f"{file}: the mask holds the value {wrong[0]}, but the labels are {known}")
+    classes = np.array([labels[int(value)] for value in values], dtype=np.uint8)
+    if raw.dtype != np.uint8:
+        return classes[places].reshape(raw.shape)
+    table = np.zeros(256, dtype=np.uint8)
+    table[values] = classes
+    return table[raw]
+
+
+def _read_layers(layers: Sequence[Path | None]) -> NDArray[np.uint8]:
+    code: NDArray[np.uint8] | None = None
+    for bit, file in enumerate(layers):
+        if file is None:
+            continue
+        there = read_mask(file) != 0
+        if code is None:
+            code = np.zeros(there.shape, dtype=np.uint8)
+        if there.shape != code.shape:
+            raise DataError(f"{file}: is {there.shape[0]}x{there.shape[1]}, but the masks of the other classes are "
+                            f"{code.shape[0]}x{code.shape[1]} (height x width)")  # fmt: skip
+        code |= there.astype(np.uint8) << np.uint8(bit)
+    assert code is not None
+    return code
 
 
 def _refuse_other_size(item: Item, mask: tuple[int, ...], image: tuple[int, ...]) -> None:
     if mask != image:
         sizes = f"{mask[0]}x{mask[1]}, but its image is {image[0]}x{image[1]} (height x width)"
         raise DataError(f"{item.mask}: the mask is {sizes}; make them the same size")
-
-
-def describe_classes(count: int, names: Sequence[str], background: int | None) -> dict[str, Any]:
-    """The `classes`, `colours` and `background` of a Dataset, from what the configuration says.
-
-    Raises:
-        ConfigError: there are not as many names as classes, or the background is none of them.
-    """
-    if names and len(names) != count:
-        raise ConfigError(f"data.class_names has {len(names)} names, but the masks have {count} classes")
-    if background is not None and background >= count:
-        raise ConfigError(f"data.background={background}: there are {count} classes, counted from 0; use -1 for none")
-    classes = tuple(names) or default_classes(count, background)
-    return {"classes": classes, "colours": default_colours(count, background), "background": background}
 
 
 def split_items(items: Sequence[Item], val: float, test: float, seed: int) -> dict[str, tuple[Item, ...]]:

@@ -1,0 +1,52 @@
+"""Results go out whole or not at all."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from onenet.errors import OneNetError, describe_os_error
+
+_FULL, _FORBIDDEN = "; free some space", "; choose a place that you may write to"
+_HINTS = {
+    errno.ENOSPC: _FULL, errno.EDQUOT: _FULL,
+    errno.EACCES: _FORBIDDEN, errno.EPERM: _FORBIDDEN, errno.EROFS: _FORBIDDEN,
+}  # fmt: skip
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open a file that appears under `path` only when it is complete: a full disk or a kill leaves the old one.
+
+    Raises:
+        OneNetError: the folder cannot be written to.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:  # a new file, with the permissions that the umask leaves
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        hint = _HINTS.get(error.errno or 0, "")
+        raise OneNetError(f"{path}: cannot be written ({describe_os_error(error)}){hint}") from error
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def write_image(path: str | Path, image: NDArray[np.uint8] | Image.Image) -> None:
+    """Write a PNG (or what the suffix says) completely or not at all."""
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image.squeeze())
+    with atomic_write(path) as file:
+        picture.save(file, format=Image.registered_extensions().get(Path(path).suffix.lower(), "PNG"))
