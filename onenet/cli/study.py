@@ -15,6 +15,7 @@ def study(
         typer.Argument(metavar="NAME [KEY=VALUE]...", help="A study, see `onenet list studies`; then changes."),
     ],
     out: Annotated[Path | None, typer.Option(help="Folder of its runs; left out, runs/NAME.")] = None,
+    rescore: Annotated[bool, typer.Option("--rescore", help="Score the models of done cells again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Train and score every cell of a study; stopped and started again, it goes on with the cells that are missing.
@@ -29,7 +30,7 @@ def study(
     plan = load_plan(words[0])
     folder = out or Path("runs") / plan.name
     with redirect_stdout(sys.stderr):  # progress; standard output holds the result
-        result = run_plan(plan, folder, words[1:], train_with_progress)
+        result = run_plan(plan, folder, words[1:], train_with_progress, rescore)
     text = json.dumps(result, indent=1)
     with atomic_write(folder / f"{plan.name}.json") as file:
         file.write(text.encode() + b"\n")

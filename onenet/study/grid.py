@@ -17,16 +17,19 @@ from onenet.study.plan import Plan
 from onenet.training.folder import RunFolder, environment
 from onenet.training.run import Run
 
-FIGURES = ("mean_iou", "foreground_iou", "mean_dice", "pixel_accuracy", "cross_entropy")
+MOST_COLUMNS = 4  # of classes in a table
 
 
-def run_plan(plan: Plan, out: Path, overrides: Sequence[str], on_cell: Callable[[Run], None]) -> dict[str, Any]:
+def run_plan(
+    plan: Plan, out: Path, overrides: Sequence[str], on_cell: Callable[[Run], None], rescore: bool = False
+) -> dict[str, Any]:
     """Train and score every cell that is not done yet, and return the study's result, ready for JSON.
 
     Args:
         out: holds one run folder per cell; a cell with a `cell.json` is done.
         overrides: laid over the plan's own, for example where the data is.
         on_cell: trains a run that is ready, for example under a progress bar.
+        rescore: score the models of the done cells again, without training them.
     """
     cells = []
     for model, seed in _cells(plan):
@@ -34,10 +37,13 @@ def run_plan(plan: Plan, out: Path, overrides: Sequence[str], on_cell: Callable[
         done = folder.path / "cell.json"
         config = load_config(plan.recipe, [*plan.overrides, *overrides, f"model.name={model}", f"train.seed={seed}"])
         begun = (folder.path / "config.toml").is_file()
-        if begun and folder.config() != config:
+        if begun and folder.config() != config.anchored():
             raise ConfigError(f"{folder.path}: holds a cell of another configuration; choose another --out")
         if not done.is_file():
             _run_cell(config, folder, plan, on_cell)
+        elif rescore:
+            cell = json.loads(done.read_text(encoding="utf-8"))
+            _write_cell(folder, cell | {"report": _score(config, folder, plan)})
         cells.append(json.loads(done.read_text(encoding="utf-8")))
     return {
         "study": plan.name,
@@ -55,9 +61,9 @@ def _cells(plan: Plan) -> Iterator[tuple[str, int]]:
 def _run_cell(config: Config, folder: RunFolder, plan: Plan, on_cell: Callable[[Run], None]) -> None:
     run = Run(config, folder, resume=(folder.path / "config.toml").is_file())
     on_cell(run)
-    report = evaluate(folder.model, config.data, plan.split).report
+    report = _score(config, folder, plan)
     sizes = {key: value for key, value in config.model.items() if key != "name"}
-    shape = {"num_classes": len(report.classes), "in_channels": run.dataset.in_channels}
+    shape = {"num_classes": len(report["classes"]), "in_channels": run.dataset.in_channels}
     cost = measure(lambda: create_model(config.model["name"], **{**shape, **sizes}), config.data.size)
     cell = {
         "model": config.model["name"],
@@ -69,16 +75,25 @@ def _run_cell(config: Config, folder: RunFolder, plan: Plan, on_cell: Callable[[
         "gmacs": round(cost.flops / 2e9, 4),
         "train_minutes": round(sum(row["seconds"] for row in run.rows) / 60, 2),
         "precision": run.precision,
-        "report": report.to_dict() | {"per_image": None},
+        "report": report,
     }
+    _write_cell(folder, cell)
+
+
+def _score(config: Config, folder: RunFolder, plan: Plan) -> dict[str, Any]:
+    return evaluate(folder.model, config.data, plan.split).report.to_dict() | {"per_image": None}
+
+
+def _write_cell(folder: RunFolder, cell: dict[str, Any]) -> None:
     with atomic_write(folder.path / "cell.json") as file:
         file.write(json.dumps(cell, indent=1).encode())
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """A row per model: mean and spread (standard deviation) over the seeds."""
+    """A row per model: mean and spread (standard deviation) over the seeds; each class's IoU where they are few."""
     cells: list[dict[str, Any]] = result["cells"]
     classes = [row["name"] for row in cells[0]["report"]["classes"]]
+    classes = classes if len(classes) <= MOST_COLUMNS else []
     head = ["model", "width", "parameters, M", "GMAC", "seeds", "mean IoU", *(f"IoU {name}" for name in classes),
             "mean Dice", "pixel accuracy", "cross-entropy"]  # fmt: skip
     lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
