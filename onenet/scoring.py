@@ -3,7 +3,8 @@
 import dataclasses
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,18 @@ import onenet
 from onenet.card import Card
 from onenet.config import DataConfig, parse_spec
 from onenet.data import Dataset, Item, open_dataset
+from onenet.data.classes import find_class_table
 from onenet.deploy.segmenter import Segmenter
 from onenet.errors import DataError
 from onenet.images import atomic_write
-from onenet.metrics.evaluation import score
+from onenet.metrics.evaluation import predicted_mask, score
 from onenet.metrics.page import Strip, write_page
 from onenet.metrics.report import Report
 
 if TYPE_CHECKING:
     from torch import nn
+
+_NAMED = 5  # files that a note names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,18 +41,30 @@ class Evaluation:
 
     def strips(self, count: int = 8) -> list[Strip]:
         """The best and the worst images with truth and prediction, from best to worst."""
-        pairs = zip(self.dataset.split(self.report.split), self.report.per_image, strict=True)
-        scored = [(item, value) for item, (_, value) in pairs if not math.isnan(value)]
-        ranked = sorted(scored, key=lambda pair: -pair[1])
+        pairs = _scored_items(self.dataset.split(self.report.split), self.report.per_image)
+        ranked = sorted((pair for pair in pairs if not math.isnan(pair[1])), key=lambda pair: -pair[1])
         half = count // 2
         strips = []
         for item, value in ranked if len(ranked) <= count else ranked[:half] + ranked[-(count - half) :]:
-            sample = self.dataset.read(item)
-            strips.append(Strip(item.name, sample.image, sample.mask, self.segmenter(sample.image).mask, value))
+            try:
+                sample = self.dataset.read(item)
+            except DataError:  # an unreadable image with the name of one in another split
+                if not self.dataset.skip_unreadable:
+                    raise
+                continue
+            result, overlapping = self.segmenter(sample.image), self.segmenter.card.overlapping
+            prediction = predicted_mask(result, sample.mask.shape, overlapping)
+            strips.append(Strip(item.name, sample.image, sample.mask, prediction, value))
         return strips
 
 
-def evaluate(model: "str | Path | nn.Module", data: DataConfig | str, split: str = "test") -> Evaluation:
+def evaluate(
+    model: "str | Path | nn.Module",
+    data: DataConfig | str,
+    split: str = "test",
+    details: bool = True,
+    authors: bool = False,
+) -> Evaluation:
     """Score a model on a split of a data set.
 
     Args:
@@ -56,35 +72,59 @@ def evaluate(model: "str | Path | nn.Module", data: DataConfig | str, split: str
         data: a configuration, or a SPEC such as "folder:photos"; a SPEC that does not say how to split is split as
             for the model's training.
         split: "train", "val", "test" or "all".
+        details: also what takes longer: boundary F-score, AP of objects, calibration, confidence intervals.
+        authors: also the figures of the paper's authors, as their evaluator computes them.
 
     Raises:
         DataError: the data has other classes than the model, or cannot be read.
+        ConfigError: no such split, or `authors` of a model whose classes overlap.
+        OneNetError: `details` without scipy.
     """
     segmenter = onenet.Segmenter(model)
     card = segmenter.card
     if isinstance(data, str):
         data = parse_spec(data, base=card.training.get("split", {}))
     dataset = open_for(card, data)
-    report = score(segmenter, dataset.samples(split), card, dataset.name, split)
-    return Evaluation(report, segmenter, dataset, (*dataset.notes, *_cautions(card, dataset, split)))
+    samples = dataset.samples(split)
+    report = score(segmenter, samples, card, dataset.name, split, details, authors, dataset.absent)
+    notes = (*dataset.notes, *_cautions(card, dataset, split), *_skipped(dataset.split(split), report))
+    return Evaluation(report, segmenter, dataset, notes)
 
 
 def open_for(card: Card, data: DataConfig) -> Dataset:
-    """Open a data set with the channels and classes of a model.
+    """Open a data set as a model needs it: its channels and range of values, and its classes where the data name none.
 
     Raises:
         DataError: its classes are not the model's.
     """
-    if data.format == "folder" and not data.num_classes:
-        background = -1 if card.background is None else card.background
-        data = dataclasses.replace(data, num_classes=card.num_classes, class_names=card.classes, background=background)
-    dataset = open_dataset(dataclasses.replace(data, in_channels=card.in_channels))
+    if data.overlapping and not card.overlapping:
+        raise DataError(f"{data.root}: its classes may overlap (data.overlapping), but the model gives each pixel one "
+                        "class; use a model that was trained with data.overlapping=true")  # fmt: skip
+    data = dataclasses.replace(data, in_channels=card.in_channels, overlapping=card.overlapping)
+    if data.value_range == (0, 0):
+        data = dataclasses.replace(data, value_range=card.value_range)
+    dataset = open_dataset(_with_classes(card, data))
     if dataset.num_classes != card.num_classes:
         raise DataError(
-            f"{dataset.name} has {dataset.num_classes} classes ({', '.join(dataset.classes)}), but the model has "
-            f"{card.num_classes} ({', '.join(card.classes)}); use the data that it was trained for"
+            f"{dataset.name} has {dataset.num_classes} classes ({_few(dataset.classes)}), but the model has "
+            f"{card.num_classes} ({_few(card.classes)}); use the data that it was trained for"
         )
+    if card.overlapping and not dataset.overlapping:
+        raise DataError(f"{dataset.name} has one class per pixel, but the model's classes may overlap; use the data "
+                        "that it was trained for")  # fmt: skip
     return dataset
+
+
+def _with_classes(card: Card, data: DataConfig) -> DataConfig:
+    """The model's classes stand in where a folder says nothing of its own; the other formats say which they have."""
+    if data.format != "folder" or find_class_table(Path(data.root).expanduser(), data.class_table):
+        return data
+    if not data.class_values and not data.num_classes:
+        background = -1 if card.background is None else card.background
+        data = dataclasses.replace(data, num_classes=card.num_classes, background=background)
+    if not data.class_names and (data.num_classes or len(data.class_values)) == card.num_classes:
+        data = dataclasses.replace(data, class_names=card.classes)
+    return data
 
 
 def fingerprint(item: Item) -> str:
@@ -92,10 +132,33 @@ def fingerprint(item: Item) -> str:
     return hashlib.sha256(item.name.encode(errors="replace")).hexdigest()[:8]
 
 
+def _scored_items(items: Iterable[Item], scores: Iterable[tuple[str, float]]) -> Iterator[tuple[Item, float]]:
+    """The items that were scored, each with its score: both in one order, but unreadable items have no score."""
+    left = iter(scores)
+    name, value = next(left, (None, math.nan))
+    for item in items:
+        if item.name == name:
+            yield item, value
+            name, value = next(left, (None, math.nan))
+
+
+def _skipped(items: Sequence[Item], report: Report) -> list[str]:
+    """How many images were left out because they cannot be read, and which."""
+    missing = Counter(item.name for item in items) - Counter(name for name, _ in report.per_image)
+    if not missing:
+        return []
+    return [f"{missing.total()} of {len(items)} images cannot be read and were left out: {_few(list(missing))}"]
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
 def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
     cautions = []
     if dataset.classes != card.classes:
-        theirs, ours = ", ".join(dataset.classes), ", ".join(card.classes)
+        theirs, ours = _differing(dataset.classes, card.classes)
         cautions.append(f"the data calls its classes {theirs}; the model calls them {ours}")
     seen = set(card.training.get("seen", ())) if card.training.get("data") == dataset.name else set()
     scored = dataset.split(split)
@@ -106,6 +169,12 @@ def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
             "the split differs from the one the model was trained with"
         )
     return cautions
+
+
+def _differing(theirs: Sequence[str], ours: Sequence[str]) -> tuple[str, str]:
+    """The names that differ, of two lists of one length."""
+    pairs = [pair for pair in zip(theirs, ours, strict=True) if pair[0] != pair[1]]
+    return _few([a for a, _ in pairs]), _few([b for _, b in pairs])
 
 
 def write_report(

@@ -12,7 +12,7 @@ from onenet.config import parse_spec
 from onenet.errors import ConfigError, DataError
 from onenet.metrics.confusion import confusion_matrix
 from onenet.metrics.report import Report
-from onenet.scoring import Evaluation, evaluate, write_report
+from onenet.scoring import Evaluation, evaluate, open_for, write_report
 
 
 @pytest.fixture
@@ -144,3 +144,171 @@ def test_images_of_equal_name_in_two_splits_are_shown_each_with_its_own_score(tm
                 Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / split / kind / f"{stem}.png")
     evaluation = evaluate(tiny_model, parse_spec(f"folder:{tmp_path}"), "all")
     assert sorted({int(strip.image[0, 0, 0]) for strip in evaluation.strips()}) == [0, 90, 180]
+
+
+# --- details
+
+
+def test_details_are_measured_unless_they_are_not_wanted(tiny_model, two_classes):
+    full, quick = evaluate(tiny_model, two_classes), evaluate(tiny_model, two_classes, details=False)
+    assert full.report.details is not None and quick.report.details is None
+    assert np.array_equal(full.report.matrix, quick.report.matrix)
+
+
+def test_the_authors_figures_come_only_when_asked_for(tiny_model, two_classes):
+    assert evaluate(tiny_model, two_classes).report.authors == {}
+    assert "authors' mIOU" in evaluate(tiny_model, two_classes, authors=True).report.authors
+
+
+# --- images that cannot be read
+
+
+@pytest.fixture
+def damaged(photos):
+    root = photos(count=6)
+    (root / "images/photo2.png").write_bytes(b"no image")
+    return root
+
+
+def test_an_unreadable_image_stops_the_evaluation_unless_it_may_be_skipped(tiny_model, damaged):
+    with pytest.raises(DataError, match=r"photo2\.png"):
+        evaluate(tiny_model, parse_spec(f"folder:{damaged},in_channels=3"), "all")
+
+
+def test_skipped_images_are_counted_named_and_not_shown(tiny_model, damaged):
+    spec = parse_spec(f"folder:{damaged},skip_unreadable=true")
+    evaluation = evaluate(tiny_model, spec, "all")
+    assert evaluation.report.images == 5
+    assert evaluation.notes[-1] == "1 of 6 images cannot be read and were left out: photo2"
+    scores = dict(evaluation.report.per_image)
+    assert sorted(strip.name for strip in evaluation.strips()) == [f"photo{i}" for i in (0, 1, 3, 4, 5)]
+    for strip in evaluation.strips():
+        assert strip.mean_iou == scores[strip.name]
+        assert np.array_equal(strip.image, np.asarray(Image.open(damaged / f"images/{strip.name}.png")))
+
+
+def test_an_unreadable_image_may_have_the_name_of_one_in_another_split(tmp_path, tiny_model):
+    for split in ("train", "val", "test"):
+        for kind, pixels in (("images", np.full((16, 16, 3), 90)), ("masks", np.eye(16))):
+            (tmp_path / split / kind).mkdir(parents=True)
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / split / kind / "a.png")
+    (tmp_path / "train/images/a.png").write_bytes(b"no image")
+    evaluation = evaluate(tiny_model, parse_spec(f"folder:{tmp_path},skip_unreadable=true"), "all")
+    assert evaluation.report.images == 2
+    assert evaluation.notes[-1] == "1 of 3 images cannot be read and were left out: a"
+    assert [strip.name for strip in evaluation.strips()] == ["a"]
+
+
+# --- a data set is opened as its model needs it
+
+
+def tiny_network(classes, **arguments):
+    network = onenet.create_model("onenet-e-4", num_classes=len(classes), width=4, depth=2, stem_repeat=1, **arguments)
+    network.card = network.card.replace(classes=tuple(classes))
+    return network
+
+
+def test_names_that_the_data_gives_are_kept_and_the_difference_is_told(photos):
+    root = photos()
+    (root / "classes.txt").write_text("nothing\nsquare\n")
+    evaluation = evaluate(tiny_network(["background", "square"]), parse_spec(f"folder:{root}"), "all")
+    assert evaluation.dataset.classes == ("nothing", "square")
+    assert "the data calls its classes nothing; the model calls them background" in evaluation.notes
+
+
+def test_a_class_table_with_another_number_of_classes_is_refused(photos):
+    root = photos()
+    (root / "classes.txt").write_text("background\nsquare\ncircle\n")
+    with pytest.raises(DataError, match=r"has 3 classes \(background, square, circle\), but the model has 2"):
+        evaluate(tiny_network(["background", "square"]), parse_spec(f"folder:{root}"), "all")
+
+
+def test_names_in_the_spec_win(photos):
+    spec = dataclasses.replace(parse_spec(f"folder:{photos()}"), class_names=("none", "some"))
+    assert open_for(tiny_network(["background", "square"]).card, spec).classes == ("none", "some")
+
+
+def test_mask_values_in_the_spec_are_kept_and_the_model_names_them(photos):
+    spec = dataclasses.replace(parse_spec(f"folder:{photos(values=(7, 128))}"), class_values=("7", "128"))
+    dataset = open_for(tiny_network(["background", "square"]).card, spec)
+    assert dataset.classes == ("background", "square")
+    assert set(np.unique(dataset.read(dataset.split("test")[0]).mask)) == {0, 1}
+
+
+def camvid(root, labels):
+    for split in ("train", "val", "test"):
+        for kind, pixels in ((split, np.full((16, 20, 3), 90)), (f"{split}annot", np.resize(labels, (16, 20)))):
+            (root / kind).mkdir(parents=True, exist_ok=True)
+            for number in range(2):
+                Image.fromarray(pixels.astype(np.uint8)).save(root / kind / f"{split}{number}.png")
+    return root
+
+
+def test_the_formats_with_their_own_classes_are_scored_with_these(tmp_path):
+    from onenet.data.camvid import CLASSES
+
+    root = camvid(tmp_path / "town", range(12))
+    evaluation = evaluate(tiny_network(CLASSES), parse_spec(f"camvid:{root}"))
+    assert evaluation.report.classes == CLASSES and evaluation.notes == ()
+    renamed = evaluate(tiny_network(["heaven", *CLASSES[1:]]), parse_spec(f"camvid:{root}"))
+    assert renamed.notes == ("the data calls its classes sky; the model calls them heaven",)
+    with pytest.raises(DataError, match=r"town has 11 classes \(sky, building, pole, road, pavement and 6 more\)"):
+        evaluate(tiny_network(["background", "square"]), parse_spec(f"camvid:{root}"))
+
+
+def test_images_are_read_with_the_range_of_values_of_the_training(tmp_path, photos):
+    root = photos(count=4)
+    deep = np.linspace(0, 4095, 24 * 20).reshape(24, 20).astype(np.uint16)
+    for path in (root / "images").iterdir():
+        Image.fromarray(deep).save(path)
+    card = tiny_network(["background", "square"], in_channels=1).card.replace(value_range=(0.0, 4095.0))
+    dataset = open_for(card, parse_spec(f"folder:{root}"))
+    image = dataset.read(dataset.split("test")[0]).image
+    np.testing.assert_allclose(image[..., 0], deep / 4095, atol=1e-6)
+    own = open_for(card, dataclasses.replace(parse_spec(f"folder:{root}"), value_range=(0.0, 8190.0)))
+    assert own.read(own.split("test")[0]).image.max() == pytest.approx(0.5)
+
+
+# --- classes that overlap
+
+
+@pytest.fixture
+def overlapping(tmp_path):
+    random = np.random.default_rng(0)
+    for number in range(6):
+        (tmp_path / "both/images").mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 256, (24, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"both/images/p{number}.png")
+        for name in ("red", "round"):
+            (tmp_path / f"both/masks/{name}").mkdir(parents=True, exist_ok=True)
+            mask = 255 * random.integers(0, 2, (24, 20), dtype=np.uint8)
+            Image.fromarray(mask).save(tmp_path / f"both/masks/{name}/p{number}.png")
+    network = tiny_network(["round", "red"])
+    network.card = network.card.replace(overlapping=True, background=None)
+    return network, tmp_path / "both"
+
+
+def test_a_model_of_overlapping_classes_is_scored_class_by_class(overlapping, tmp_path):
+    network, root = overlapping
+    evaluation = evaluate(network, parse_spec(f"folder:{root}"), "all")
+    assert evaluation.dataset.classes == ("round", "red")  # in the order of the model
+    segment = onenet.Segmenter(network)
+    for index, name in enumerate(("round", "red")):
+        expected = np.zeros((2, 2), dtype=np.int64)
+        for item in evaluation.dataset.split("all"):
+            truth = np.asarray(Image.open(root / f"masks/{name}/{item.name}.png")) // 255
+            drawn = segment(item.image).logits()[index] > 0
+            expected += confusion_matrix(truth, drawn.astype(np.uint8), 2)
+        assert np.array_equal(evaluation.report.matrix[index], expected)
+    for strip in evaluation.strips():
+        logits = segment(strip.image).logits()
+        assert np.array_equal(strip.prediction, (logits[0] > 0) + 2 * (logits[1] > 0))
+    assert write_report(evaluation, tmp_path / "report").is_file()
+
+
+def test_overlapping_classes_and_one_class_per_pixel_are_not_mixed(overlapping, tiny_model):
+    network, root = overlapping
+    with pytest.raises(DataError, match="the model gives each pixel one class"):
+        evaluate(tiny_model, parse_spec(f"folder:{root},overlapping=true"))
+    with pytest.raises(DataError, match="one class per pixel, but the model's classes may overlap"):
+        open_for(network.card, parse_spec("pet-binary:samples:oxford_pet"))

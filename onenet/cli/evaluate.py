@@ -13,16 +13,22 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     report: Annotated[Path | None, typer.Option(help="Folder for report.json and report.html.")] = None,
+    authors: Annotated[
+        bool, typer.Option("--authors", help="Add the figures of the paper's tables, which are not IoU or Dice.")
+    ] = False,
 ) -> None:
-    """Score a model: IoU and Dice of every class, over the whole split at each image's own size.
+    """Score a model over a whole split at each image's own size, and hint at why a score is low.
 
     For example: onenet evaluate runs/demo --data folder:my-photos --split all
     """
     from onenet import scoring
+    from onenet.metrics.hints import hints
 
-    evaluation = scoring.evaluate(model, data, split)
+    evaluation = scoring.evaluate(model, data, split, authors=authors)
     for note in evaluation.notes:
         print(f"note: {note}", file=sys.stderr)
+    for hint in hints(evaluation.report):
+        print(f"hint: {hint}", file=sys.stderr)
     print(evaluation.report.to_json() if json else evaluation.report.to_markdown())
     if report:
         page = scoring.write_report(evaluation, report)

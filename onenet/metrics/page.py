@@ -3,39 +3,19 @@
 Everything is inside the file (pictures as data, curves as SVG, no script), so it can be mailed and opened anywhere.
 """
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from onenet import images
 from onenet.card import Card
-from onenet.metrics import confusion, curves
+from onenet.metrics import curves, tables
+from onenet.metrics.hints import hints
+from onenet.metrics.pictures import Strip, draw_gallery
 from onenet.metrics.report import Report
 
-LONGEST_SIDE = 320  # of an embedded picture: a little more than its place on the page, so that the file stays small
-FEW_CLASSES, MOST_CLASSES = 6, 25  # of a confusion matrix that fits a page with decimals; that can still be read
-DASH = "\u2013"
-
-Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Strip:
-    """One image with what it should have become and what it became."""
-
-    name: str
-    image: Pixels  # (h, w, c), c 1 or 3
-    truth: Pixels  # (h, w) class indices; 255 is not counted
-    prediction: Pixels  # (h, w)
-    mean_iou: float  # of this image; NaN where nothing could be measured
+__all__ = ["Strip", "write_page"]
 
 
 def write_page(
@@ -58,16 +38,19 @@ def write_page(
     """
     background = None if report.background is None else report.classes[report.background]
     sections = {
-        "Image, truth and prediction": _gallery(strips, card),
-        "Class by class": _class_table(report, card),
-        "What is taken for what": _confusion_table(report),
+        "Image, truth and prediction": draw_gallery(strips, card),
+        "Class by class": tables.draw_classes(report, card),
+        "In single figures": tables.draw_figures(report),
+        "What is taken for what": tables.draw_confusion(report),
         "How it learned": curves.draw_log(log, background),
+        "Authors' figures": tables.draw_authors(report),
         "Facts": _facts(facts),
     }
     page = _PAGE.format(
         title=escape(title),
         style=_STYLE + curves.STYLE,
         headline=_headline(report),
+        hints=_hints(report),
         sections="".join(f"<section>\n<h2>{h}</h2>\n{body}\n</section>\n" for h, body in sections.items() if body),
         footer=escape(f"made by onenet {card.version}".strip()),
     )
@@ -89,133 +72,14 @@ def _headline(report: Report) -> str:
     return f"This model reaches {score} of <strong>{report.foreground_iou:.3f}</strong>{which}, {place}."
 
 
-def _gallery(strips: Sequence[Strip], card: Card) -> str:
-    if not strips:
-        return ""
-    rows = [_strip(strip, card) for strip in strips]
-    half = (len(rows) + 1) // 2
-    groups = {"Best": rows[:half], "Worst": rows[half:]} if len(rows) >= 4 else {"": rows}
-    columns = '<div class="strip heads" aria-hidden="true"><p></p><p>image</p><p>truth</p><p>prediction</p></div>'
-    parts = [(f"<h3>{name}</h3>" if name else "") + columns + "".join(members) for name, members in groups.items()]
-    return "\n".join([*parts, _legend(strips, card)])
-
-
-def _strip(strip: Strip, card: Card) -> str:
-    height, width = strip.truth.shape
-    factor = min(1.0, LONGEST_SIDE / max(height, width))
-    size = max(1, round(height * factor)), max(1, round(width * factor))
-    image = images.resize(strip.image, size)
-    truth, prediction = (images.resize(mask, size, "nearest") for mask in (strip.truth, strip.prediction))
-    pictures = [_picture(image, f"{strip.name}, the image")]
-    for kind, mask in (("truth", truth), ("prediction", prediction)):
-        pictures.append(_picture(_drawn(image, mask, card), f"{strip.name}, {kind}: {_in_words(mask, card)}"))
-    caption = f'<span class="name">{escape(strip.name)}</span> <span class="score">IoU {_score(strip.mean_iou)}</span>'
-    return f'<figure class="strip"><figcaption>{caption}</figcaption>{"".join(pictures)}</figure>'
-
-
-def _drawn(image: Pixels, mask: Pixels, card: Card) -> Pixels:
-    """The mask drawn on the image; pixels that are not counted are hatched in grey."""
-    drawn = images.overlay(image, mask, card.colours, card.background)
-    rows, columns = np.indices(mask.shape)
-    hatch = np.where((rows + columns) % 8 < 4, 225, 120).astype(np.uint8)
-    left_out = mask == images.IGNORED
-    drawn[left_out] = hatch[left_out][:, None]
-    return drawn
-
-
-def _picture(pixels: Pixels, alt: str) -> str:
-    grey = pixels.shape[2] == 1
-    buffer = io.BytesIO()
-    # Colour at full resolution (4:4:4): JPEG would otherwise smear the outlines of the classes.
-    Image.fromarray(pixels[..., 0] if grey else pixels).save(buffer, "JPEG", quality=85, subsampling=0)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    height, width = pixels.shape[:2]
-    return f'<img src="data:image/jpeg;base64,{data}" width="{width}" height="{height}" alt="{escape(alt)}">'
-
-
-def _in_words(mask: Pixels, card: Card) -> str:
-    """The three largest classes of a mask and their shares, for those who cannot see it."""
-    counted = mask[mask != images.IGNORED]
-    shares = np.bincount(counted, minlength=card.num_classes) / max(1, counted.size)
-    largest = [i for i in np.argsort(-shares, kind="stable")[:3] if shares[i]]
-    return ", ".join(f"{card.classes[i]} {_percent(shares[i])}" for i in largest) or "nothing that is counted"
-
-
-def _legend(strips: Sequence[Strip], card: Card) -> str:
-    items = []
-    for index, name in enumerate(card.classes):
-        note = " (not tinted)" if index == card.background else ""
-        items.append(f"<li>{_swatch(index, card)}{escape(name)}{note}</li>")
-    if any((strip.truth == images.IGNORED).any() for strip in strips):
-        items.append('<li><span class="swatch hatched"></span>not counted</li>')
-    return f'<ul class="legend" aria-label="Colours of the classes">{"".join(items)}</ul>'
-
-
-def _swatch(index: int, card: Card) -> str:
-    colour = "none" if index == card.background else "rgb({},{},{})".format(*card.colours[index])
-    return f'<span class="swatch" style="background:{colour}"></span>'
-
-
-def _class_table(report: Report, card: Card) -> str:
-    ious, dices = confusion.iou(report.matrix), confusion.dice(report.matrix)
-    shares = report.matrix.sum(1) / max(1, report.matrix.sum())
-    rows = []
-    for index, name in enumerate(report.classes):
-        label = f"{_swatch(index, card)}{escape(name)}"
-        rows.append(_class_row(label, _percent(shares[index]), ious[index], dices[index]))
-    means = [_class_row("mean", "", report.mean_iou, report.mean_dice)]
-    if report.background is not None:
-        label = f"mean without {escape(report.classes[report.background])}"
-        means.append(_class_row(label, "", report.foreground_iou, report.foreground_dice))
-    table = _CLASSES.format(rows="".join(rows), means="".join(means))
-    dash = f"A dash ({DASH}): the class occurs neither in the truth nor in the predictions. The means leave it out."
-    return table + (f'<p class="note">{dash}</p>' if np.isnan(ious).any() else "")
-
-
-def _class_row(label: str, share: str, iou: float, dice: float) -> str:
-    bar = "" if math.isnan(iou) else f'<span style="width:{100 * iou:.1f}%"></span>'
-    return (
-        f'<tr><th scope="row">{label}</th><td>{share}</td><td>{_score(iou)}</td>'
-        f'<td class="bar" aria-hidden="true">{bar}</td><td>{_score(dice)}</td></tr>'
-    )
-
-
-def _confusion_table(report: Report) -> str:
-    names = [escape(name) for name in report.classes]
-    if len(names) > MOST_CLASSES:
-        return f'<p class="note">Left out: {len(names)} classes are too many for a table.</p>'
-    heads = "".join(f'<th scope="col"><span>{name}</span></th>' for name in names)
-    rows = []
-    for index, name in enumerate(names):
-        cells = "".join(_confusion_cell(report, index, column) for column in range(len(names)))
-        rows.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
-    return _CONFUSION.format(many=" many" if len(names) > FEW_CLASSES else "", heads=heads, rows="".join(rows))
-
-
-def _confusion_cell(report: Report, row: int, column: int) -> str:
-    count, total = int(report.matrix[row, column]), int(report.matrix[row].sum())
-    title = escape(f"{count:,} of {total:,} pixels of {report.classes[row]} taken for {report.classes[column]}")
-    if not total:
-        return f'<td title="{title}">{DASH}</td>'
-    share = count / total
-    # The root brings out small mistakes, which are what the table is read for.
-    depth, kind = (share, "right") if row == column else (math.sqrt(share), "wrong")
-    kind = "" if not count else f"{kind} deep" if depth > 0.7 else kind
-    text = f"{100 * share:.{0 if len(report.classes) > FEW_CLASSES else 1}f}"
-    return f'<td class="{kind}" style="--depth:{depth:.2f}" title="{title}">{text}</td>'
+def _hints(report: Report) -> str:
+    lines = "".join(f"<li>{escape(line)}</li>" for line in hints(report))
+    return f'<div class="hints"><p>Worth a look</p><ul>{lines}</ul></div>' if lines else ""
 
 
 def _facts(facts: Mapping[str, str]) -> str:
     items = "".join(f"<div><dt>{escape(str(k))}</dt><dd>{escape(str(v))}</dd></div>" for k, v in facts.items())
     return f"<dl>{items}</dl>" if items else ""
-
-
-def _score(value: float) -> str:
-    return DASH if math.isnan(value) else f"{value:.3f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\u00a0%"
 
 
 _PAGE = """<!doctype html>
@@ -229,20 +93,11 @@ _PAGE = """<!doctype html>
 <header><h1>{title}</h1>
 <p class="headline">{headline}</p>
 <p class="note">IoU, intersection over union: the area where prediction and truth agree, divided by the area that either
-of them covers. 1 is a perfect mask, 0 misses it entirely.</p></header>
+of them covers. 1 is a perfect mask, 0 misses it entirely.</p>{hints}</header>
 {sections}
 </main><footer>{footer}</footer></body>
 </html>
 """
-
-_CLASSES = """<table class="classes"><thead><tr><th scope="col">class</th><th scope="col">pixels</th>
-<th scope="col" colspan="2">IoU</th><th scope="col">Dice</th></tr></thead>
-<tbody>{rows}</tbody><tfoot>{means}</tfoot></table>"""
-
-_CONFUSION = """<p class="note">A row holds all pixels of one true class and shows, in per cent, what the model took
-them for. The diagonal is right; everything beside it is a mistake.</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix"><table class="confusion{many}">
-<thead><tr><th scope="col">truth ↓ · taken for →</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"""
 
 _STYLE = """
 :root { --paper: #fcfbf9; --ink: #1d1e20; --soft: #64645f; --rule: #e2dfd8; --first: #0b5394; --second: #b3560b;
@@ -270,15 +125,19 @@ section { margin-top: 2.5rem; padding-top: 1.75rem; border-top: 1px solid var(--
 .swatch { display: inline-block; width: .8em; height: .8em; margin-right: .5em; border-radius: 2px;
   border: 1px solid var(--soft) }
 .hatched { background: repeating-linear-gradient(135deg, #e1e1e1 0 2px, #787878 2px 4px) }
-table, .legend { font-size: .95rem; border-collapse: collapse }
+table, .legend { font-size: .95rem }
 th { text-align: left; font-weight: inherit }
 thead th, dt { color: var(--soft); font-size: .85rem }
-.classes { width: 100% } .classes :is(th, td) { padding: .4rem .75rem .4rem 0; border-bottom: 1px solid var(--rule) }
+.hints { border-left: 3px solid var(--second); padding: .1rem 0 .1rem 1rem; margin-top: 1.25rem }
+.hints p { font-weight: 600 } .hints ul { padding-left: 1.1rem } .hints li { margin-top: .2rem }
+.classes { width: 100%; border-collapse: separate; border-spacing: 0 }
+.classes :is(th, td) { padding: .4rem .9rem .4rem 0; border-bottom: 1px solid var(--rule) }
 .classes :is(td, thead th + th) { text-align: right; white-space: nowrap }
 .classes thead th[colspan] { text-align: left; padding-left: 1.5rem }
 .classes :is(td, th):last-child { padding-right: 0 }
-.classes tfoot { font-weight: 600 } .classes th:first-child { min-width: 7rem }
-.bar { width: clamp(1.5rem, 60vw - 14rem, 24rem);
+.classes tfoot { font-weight: 600 } .classes th:first-child { min-width: 8.5rem; overflow-wrap: break-word }
+.classes tbody th, .classes tfoot th { position: sticky; left: 0; background: var(--paper) }
+.bar { width: clamp(1.5rem, 60vw - 14rem, 18rem);
   background: linear-gradient(var(--rule) 0 0) center / 100% 4px no-repeat content-box }
 .bar span { display: block; height: 4px; border-radius: 2px; background: var(--first) }
 .scroll { overflow-x: auto; padding-bottom: .5rem }
@@ -290,6 +149,8 @@ thead th, dt { color: var(--soft); font-size: .85rem }
 .confusion .wrong { background: rgb(var(--wrong) / var(--depth)); color: var(--ink) } .confusion .deep { color: #fff }
 .many :is(td, thead th) { min-width: 2.1rem; padding: .35rem .2rem; font-size: .8rem; vertical-align: bottom }
 .many thead th + th span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 9rem }
+.figures dd { font-size: 1.25rem; line-height: 1.35 }
+.figures span { display: block; color: var(--soft); font-size: .9rem; max-width: 17rem }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: .9rem 2rem }
 @media (max-width: 40rem) {
   .strip { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .25rem }

@@ -7,7 +7,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from onenet.errors import DataError
-from onenet.metrics.confusion import confusion_matrix, dice, iou, mean_over_classes, pixel_accuracy
+from onenet.metrics.confusion import (
+    areas,
+    confusion_matrix,
+    counted_pixels,
+    dice,
+    iou,
+    mean_over_classes,
+    overlapping_matrix,
+    pixel_accuracy,
+    precision,
+    recall,
+    right_decisions,
+)
 
 # Class 3 is nowhere; 255 is not counted.
 TRUTH = np.array([[0, 0, 1], [0, 1, 1], [2, 2, 255]], dtype=np.uint8)
@@ -48,6 +60,16 @@ def test_a_class_that_is_only_drawn_or_only_true_scores_0():
     true_only = confusion_matrix(np.array([[0, 1]]), np.array([[0, 0]]), 2)
     assert iou(drawn_only).tolist() == iou(true_only).tolist() == [0.5, 0]
     assert dice(drawn_only)[1] == dice(true_only)[1] == 0
+
+
+def test_precision_and_recall_are_the_shares_of_what_is_drawn_and_of_what_is_true():
+    np.testing.assert_allclose(precision(counted()), [2 / 3, 2 / 4, 1 / 1, np.nan])
+    np.testing.assert_allclose(recall(counted()), [2 / 3, 2 / 3, 1 / 2, np.nan])
+
+
+def test_a_class_that_is_never_drawn_has_a_recall_and_no_precision():
+    never_drawn = confusion_matrix(np.array([[0, 1]]), np.array([[0, 0]]), 2)
+    assert recall(never_drawn)[1] == 0 and np.isnan(precision(never_drawn)[1])
 
 
 def test_pixel_accuracy_is_the_share_of_right_pixels():
@@ -96,3 +118,91 @@ def test_on_any_masks_the_figures_are_what_sets_of_pixels_say(truth, drawn):
 def test_labels_and_shapes_that_do_not_fit_are_named(truth, drawn, complaint):
     with pytest.raises(DataError, match=complaint):
         confusion_matrix(np.array(truth), np.array(drawn), 3)
+
+
+# --- classes that overlap: bit codes, one two-by-two matrix per class
+
+CODES = np.array([[0, 1, 3], [2, 255, 1], [0, 3, 2]], dtype=np.uint8)  # bit 0 and bit 1
+CODES_DRAWN = np.array([[0, 1, 1], [3, 3, 0], [0, 3, 2]], dtype=np.uint8)
+
+
+def test_every_overlapping_class_has_its_own_two_by_two_matrix():
+    assert overlapping_matrix(CODES, CODES_DRAWN, 2).tolist() == [
+        [[3, 1], [1, 3]],  # class 0: one pixel drawn too many, one missed
+        [[4, 0], [1, 3]],
+    ]
+
+
+def test_the_figures_of_overlapping_classes_by_hand():
+    matrix = overlapping_matrix(CODES, CODES_DRAWN, 2)
+    np.testing.assert_allclose(iou(matrix), [3 / 5, 3 / 4])
+    np.testing.assert_allclose(dice(matrix), [6 / 8, 6 / 7])
+    np.testing.assert_allclose(precision(matrix), [3 / 4, 1])
+    np.testing.assert_allclose(recall(matrix), [3 / 4, 3 / 4])
+    assert right_decisions(matrix) == 13 / 16
+    assert counted_pixels(matrix) == 8
+
+
+def test_what_counts_cannot_tell_is_not_a_number():
+    assert np.isnan(pixel_accuracy(overlapping_matrix(CODES, CODES_DRAWN, 2)))
+    assert np.isnan(right_decisions(counted()))
+
+
+@given(
+    truth=arrays.arrays(np.uint8, (4, 5), elements=st.sampled_from([*range(8), 255])),
+    drawn=arrays.arrays(np.uint8, (4, 5), elements=st.integers(0, 7)),
+)
+def test_each_overlapping_class_is_counted_like_a_class_against_the_rest(truth, drawn):
+    matrix = overlapping_matrix(truth, drawn, 3)
+    for bit in range(3):
+        there = np.where(truth == 255, 255, truth >> bit & 1)
+        assert np.array_equal(matrix[bit], confusion_matrix(there, drawn >> bit & 1, 2))
+
+
+def test_seven_overlapping_classes_are_the_most_that_a_byte_holds():
+    codes = np.arange(128, dtype=np.uint8)[None]
+    matrix = overlapping_matrix(codes, codes[:, ::-1], 7)
+    assert matrix.tolist() == [[[0, 64], [64, 0]]] * 7
+
+
+def test_a_code_beyond_the_classes_is_named():
+    with pytest.raises(DataError, match="the mask holds the code 4, but 2 overlapping classes end at 3"):
+        overlapping_matrix(np.array([[4]]), np.array([[0]]), 2)
+
+
+# --- other people's figures
+
+
+@pytest.fixture
+def labels():
+    random = np.random.default_rng(3)
+    truth = random.integers(0, 4, (40, 50), dtype=np.uint8)
+    drawn = np.where(random.random(truth.shape) < 0.6, truth, random.integers(0, 4, truth.shape)).astype(np.uint8)
+    truth[random.random(truth.shape) < 0.1] = 255
+    return truth, drawn
+
+
+def test_scikit_learn_counts_the_same(labels):
+    metrics = pytest.importorskip("sklearn.metrics")
+    truth, drawn = labels
+    kept = truth != 255
+    matrix = confusion_matrix(truth, drawn, 4)
+    assert np.array_equal(matrix, metrics.confusion_matrix(truth[kept], drawn[kept]))
+    expected = metrics.precision_recall_fscore_support(truth[kept], drawn[kept])
+    np.testing.assert_allclose((precision(matrix), recall(matrix), dice(matrix), areas(matrix)[1]), expected)
+
+
+def test_torchmetrics_says_the_same_where_every_class_occurs(labels):
+    torch = pytest.importorskip("torch")
+    metrics = pytest.importorskip("torchmetrics.functional.classification")
+    truth, drawn = labels
+    matrix = confusion_matrix(truth, drawn, 4)
+    pairs = {
+        "multiclass_jaccard_index": iou, "multiclass_f1_score": dice,
+        "multiclass_precision": precision, "multiclass_recall": recall,
+    }  # fmt: skip
+    for name, ours in pairs.items():
+        theirs = getattr(metrics, name)(
+            torch.tensor(drawn).long(), torch.tensor(truth).long(), num_classes=4, average="none", ignore_index=255
+        )
+        np.testing.assert_allclose(ours(matrix), theirs, rtol=1e-6, err_msg=name)

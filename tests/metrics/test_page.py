@@ -13,8 +13,10 @@ from PIL import Image
 from onenet.card import Card, default_colours
 from onenet.errors import OneNetError
 from onenet.metrics import curves
-from onenet.metrics.page import DASH, LONGEST_SIDE, MOST_CLASSES, Strip, write_page
-from onenet.metrics.report import Report
+from onenet.metrics.page import Strip, write_page
+from onenet.metrics.pictures import LONGEST_SIDE
+from onenet.metrics.report import Details, Report
+from onenet.metrics.tables import DASH, MOST_CLASSES
 
 NAN = float("nan")
 HOSTILE = "<script>alert('1')</script>\"&{title}"
@@ -85,7 +87,9 @@ def strip(name="a.png", channels=3, size=(40, 60), score=0.5, ignored=False):
 def make(tmp_path):
     """Write a page with some parts changed, read it back and check that it is well formed."""
 
-    def write(classes=("background", "cat"), matrix=None, background=0, split="test", title="A run", **parts):
+    def write(
+        classes=("background", "cat"), matrix=None, background=0, split="test", title="A run", report=None, **parts
+    ):
         count = len(classes)
         matrix = np.full((count, count), 7) + 90 * np.eye(count, dtype=np.int64) if matrix is None else matrix
         card = Card(
@@ -95,8 +99,9 @@ def make(tmp_path):
             default_colours(count, background),
             background,
             version="1.2.3",
+            overlapping=np.ndim(matrix) == 3,
         )
-        report = Report("pets", split, 12, tuple(classes), background, matrix, 0.2)
+        report = Report("pets", split, 12, tuple(classes), background, np.asarray(matrix), 0.2, **(report or {}))
         parts = {"log": rows(5), "strips": [strip()], **parts}
         path = tmp_path / "report.html"
         write_page(path, title=title, report=report, card=card, **parts)
@@ -183,7 +188,7 @@ def test_a_class_that_does_not_occur_is_a_dash_and_the_dash_is_explained(make):
     matrix = np.array([[90, 10, 0], [5, 95, 0], [0, 0, 0]])
     page, outline = make(("background", "cat", "dog"), matrix=matrix)
     row = page.split(">dog</th>")[1].split("</tr>")[0]
-    assert row.count(f"<td>{DASH}</td>") == 2
+    assert row.count(f"<td>{DASH}</td>") == 4  # IoU, Dice, precision, recall
     assert "occurs neither in the truth nor in the predictions" in outline.text
     assert "nan" not in outline.text.lower()
 
@@ -311,7 +316,7 @@ def test_pictures_say_what_they_show(make):
 
 def test_what_is_not_given_leaves_no_empty_section(make):
     page, _ = make(strips=[], log=[], facts={})
-    assert re.findall(r"<h2>(.*?)</h2>", page) == ["Class by class", "What is taken for what"]
+    assert re.findall(r"<h2>(.*?)</h2>", page) == ["Class by class", "In single figures", "What is taken for what"]
 
 
 def test_facts_are_a_definition_list(make):
@@ -327,3 +332,96 @@ def test_a_page_that_cannot_be_written_is_an_error_of_ours(make, tmp_path):
 
 def test_the_same_run_gives_the_same_page(make):
     assert make()[0] == make()[0]
+
+
+# --- details, hints, the authors' figures
+
+DETAILS = Details(0.0625, np.array([0.5, 0.25]), np.array([NAN, 0.75]), {"mean_iou": (0.5, 0.625)})
+
+
+def test_every_figure_is_on_the_page_with_its_name(make):
+    _, outline = make(report={"details": DETAILS, "weighted_cross_entropy": 0.375})
+    for words in (
+        "precision", "recall", "boundary F", "AP at IoU 0.5", "pixel accuracy", "cross-entropy, unweighted 0.200",
+        "cross-entropy, weighted as trained 0.375", "calibration error 0.062",
+        "0.500 to 0.625: 95\u00a0% confidence interval over images",
+    ):  # fmt: skip
+        assert words.replace("\u00a0", " ") in outline.text.replace("\u00a0", " "), words
+
+
+def test_the_row_of_a_class_has_its_scores_in_the_order_of_the_heads(make):
+    page, _ = make(matrix=np.array([[90, 10], [20, 80]]), report={"details": DETAILS})
+    heads = re.findall(r"<th scope=\"col\"[^>]*>(.*?)</th>", page.split("</thead>")[0])
+    assert heads == ["class", "pixels", "IoU", "Dice", "precision", "recall", "boundary F", "AP at IoU 0.5"]
+    row = page.split("cat</th>")[1].split("</tr>")[0]
+    scores = [80 / 110, 160 / 190, 80 / 90, 80 / 100, 0.25, 0.75]
+    assert re.findall(r"<td>(0\.\d+)</td>", row) == [f"{score:.3f}" for score in scores]
+
+
+def test_what_was_not_measured_is_not_on_the_page(make):
+    _, outline = make()
+    for words in ("boundary F", "AP at", "calibration", "weighted as trained", "confidence interval", "Authors'"):
+        assert words not in outline.text, words
+
+
+def test_hints_stand_at_the_top(make):
+    page, _ = make(matrix=np.array([[1, 99], [80, 2]]))
+    assert page.index("labels may be swapped or shifted") < page.index("<section>")
+    assert "Worth a look" not in make()[1].text
+    assert "<script" not in make(("background", HOSTILE), matrix=np.array([[1, 99], [80, 2]]))[0]
+
+
+def test_the_authors_figures_have_a_section_that_says_what_they_are_not(make):
+    _, outline = make(report={"authors": {"authors' mIOU": 0.9, "authors' DSC": 1.38}})
+    assert "authors' mIOU 0.900 authors' DSC 1.380" in outline.text
+    assert "They are not IoU, Dice or average precision" in outline.text
+
+
+# --- classes that overlap, deep images
+
+DECISIONS = np.array([[[50, 10], [5, 35]], [[90, 0], [10, 0]]])
+
+
+def test_overlapping_classes_are_drawn_over_one_another(make):
+    image, code = np.zeros((30, 60, 3), np.uint8), np.zeros((30, 60), np.uint8)
+    code[:, 20:] = 1
+    code[:, 40:] = 3
+    code[25:] = 255
+    page, outline = make(
+        ("a", "b"), DECISIONS, None, strips=[Strip("x", image, code, np.where(code == 255, 0, code), 0.5)]
+    )
+    _, truth, _ = (picture.astype(int) for picture in decoded(page))
+    first, second = default_colours(2, None)
+    assert np.abs(truth[10, 8]).max() < 12  # neither: the image as it is
+    np.testing.assert_allclose(truth[10, 30], 0.45 * np.array(first), atol=12)
+    np.testing.assert_allclose(truth[10, 52], 0.55 * 0.45 * np.array(first) + 0.45 * np.array(second), atol=12)
+    assert np.ptp(truth[27:, :15], axis=2).max() < 12 and truth[27:].min() > 80  # hatched
+    assert "x, truth: a 66.7 %, b 33.3 %" in outline.all("img")[1]["alt"].replace("\u00a0", " ")
+
+
+def test_overlapping_classes_have_a_table_of_decisions(make):
+    page, outline = make(("a", "b"), DECISIONS, None)
+    assert re.findall(r"--depth[^>]*>([\d.]+)<", page) == [
+        "87.5",
+        "12.5",
+        "16.7",
+        "83.3",
+        "0.0",
+        "100.0",
+        "0.0",
+        "100.0",
+    ]
+    assert "5 of 40 pixels with a predicted without it" in [cell.get("title") for cell in outline.all("td")]
+    assert "right decisions" in outline.text and "binary cross-entropy 0.200" in outline.text
+    assert "pixel accuracy" not in outline.text and "nan" not in outline.text.lower()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_images_of_any_depth_and_channels_are_shown(make, channels, dtype):
+    part = strip(channels=channels)
+    image = part.image if dtype == np.uint8 else (part.image / 255).astype(np.float32)
+    pictures = decoded(make(strips=[Strip("x", image, part.truth, part.prediction, 0.5)])[0])
+    assert pictures[0].shape == ((40, 60, 3) if channels >= 3 else (40, 60))
+    expected = part.image[..., :3] if channels >= 3 else part.image[..., 0]
+    assert np.abs(pictures[0].mean() - expected.mean()) < 4
