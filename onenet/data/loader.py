@@ -1,77 +1,253 @@
-"""Samples -> batches for training. The one file of `data` that needs torch.
+"""Items -> batches for training, read by this process or by workers, or made on the device.
 
 Which images make a batch and how each is varied depends on (seed, epoch, index) alone: not on the number of
-worker processes, nor on where a run was interrupted.
+worker processes or ranks, nor on the cache, nor on where a run was interrupted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data._utils.signal_handling import _remove_worker_pids
 
 from onenet.config import Config
+from onenet.data.cache import Files, as_picture, decode_all, describe_memory, pack
+from onenet.data.device import DevicePictures
 from onenet.data.sample import Dataset
-from onenet.data.transforms import augmented
-from onenet.errors import DataError
+from onenet.data.transforms import Picture, varied
+from onenet.data.variation import Augmentation, plan_augmentation
+from onenet.errors import ConfigError, DataError, OneNetError, TrainError
 
 Key = tuple[int, int]  # (epoch, index of the item)
+Batch = tuple[Tensor, Tensor]
+Read = tuple[Tensor, Tensor, dict[int, str]] | str  # images, masks and what was unreadable; or why there is no batch
 
-
-class AugmentedItems(TorchDataset):
-    """Reads and varies the item of a key (epoch, index)."""
-
-    def __init__(self, dataset: Dataset, config: Config) -> None:
-        self.dataset, self.config = dataset, config
-        self.items = dataset.split("train")
-
-    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
-        epoch, index = key
-        generator = np.random.default_rng([self.config.train.seed, epoch, index])
-        sample = self.dataset.read(self.items[index])
-        image, mask = augmented(sample, self.config.data.size, self.config.data.fit, self.config.augment, generator)
-        return torch.from_numpy(image), torch.from_numpy(mask)
+_ORDER, _SAMPLE = 0, 1  # the random streams of a run: neither may begin like the other
+_OF_WORKERS = ("dataloader worker", "shared memory", "ancdata", "too many open files", "shm")
 
 
 class EpochBatches(Sampler[list[Key]]):
     """The batches of one epoch, in an order drawn from (seed, epoch); set `epoch` before each pass.
 
-    A last batch of one image is left out where there are others: batch norm may have nothing to average over.
+    A batch is shared by `world` processes: that of `rank` gets every world-th image of it. All get equally many: what
+    is left of the last batch after the division is left out, and so is all of it where one image each remains and
+    there are other batches, for batch norm may have nothing to average over.
+
+    Raises:
+        ConfigError: `batch` cannot be divided, or there are fewer images than processes.
     """
 
-    def __init__(self, count: int, batch: int, seed: int) -> None:
-        self.count, self.batch, self.seed = count, batch, seed
+    def __init__(self, count: int, batch: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        if batch % world:
+            raise ConfigError(f"train.batch={batch} cannot be shared evenly by {world} devices; "
+                              f"use {max(world, batch // world * world)}, or another multiple")  # fmt: skip
+        if count < world:
+            raise ConfigError(f"{count} training image(s) cannot be shared by {world} devices; use fewer of them")
+        self.count, self.batch, self.seed, self.rank, self.world = count, batch, seed, rank, world
         self.epoch = 0
 
     def __len__(self) -> int:
         whole, rest = divmod(self.count, self.batch)
-        return max(1, whole + (rest > 1))
+        return max(1, whole + (rest // self.world > 1))
 
     def __iter__(self) -> Iterator[list[Key]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
+        order = np.random.default_rng([_ORDER, self.seed, self.epoch]).permutation(self.count)
         for step in range(len(self)):
             chosen = order[step * self.batch : (step + 1) * self.batch]
-            yield [(self.epoch, int(index)) for index in chosen]
+            even = len(chosen) // self.world * self.world
+            yield [(self.epoch, int(index)) for index in chosen[self.rank : even : self.world]]
 
 
-def training_batches(dataset: Dataset, config: Config) -> DataLoader:
-    """A loader of (images (b, h, w, c) uint8, masks (b, h, w) uint8); its `batch_sampler` is an `EpochBatches`."""
-    items = AugmentedItems(dataset, config)
-    batches = EpochBatches(len(items.items), config.train.batch, config.train.seed)
-    workers = config.train.workers
-    return DataLoader(items, batch_sampler=batches, num_workers=workers, persistent_workers=workers > 0)
+class KeptPictures:
+    """Pictures in one block of memory, which worker processes share."""
+
+    def __init__(self, files: Files, augmentation: Augmentation, shared: bool) -> None:
+        pictures = decode_all(files, augmentation)
+        self.shared = shared
+        self.unreadable = files.unreadable
+        _, self.places = pack(pictures, self._allocate)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Picture:
+        return as_picture(self.places[index], self.block.numpy())
+
+    def _allocate(self, amount: int) -> NDArray[np.uint8]:
+        try:
+            self.block = torch.empty(amount, dtype=torch.uint8)
+            if self.shared:
+                self.block.share_memory_()
+        except (RuntimeError, MemoryError, OSError):
+            what = "shared memory" if self.shared else "memory"
+            raise DataError(f"data.cache=memory: {amount / 2**20:,.0f} MiB of {what} are not to be had; "
+                            f"use data.cache=none{' or train.workers=0' if self.shared else ''}") from None  # fmt: skip
+        return self.block.numpy()
 
 
-def read_batches(loader: DataLoader) -> Iterator[tuple[Tensor, Tensor]]:
-    """One pass over a loader.
+class VariedItems(TorchDataset):
+    """Reads and varies the items of the keys (epoch, index) of a batch; what is unreadable is told, not raised."""
+
+    def __init__(self, pictures: Files | KeptPictures, augmentation: Augmentation, seed: int) -> None:
+        self.pictures, self.augmentation, self.seed = pictures, augmentation, seed
+
+    def __getitem__(self, keys: Sequence[Key]) -> Read:
+        try:
+            pairs = [
+                varied(self.pictures[index], self.augmentation, sample_generator(self.seed, epoch, index))
+                for epoch, index in keys
+            ]
+        except OneNetError as error:
+            return str(error)
+        images, masks = zip(*pairs, strict=True)
+        if len({image.dtype for image in images}) > 1:
+            images = tuple(i.astype(np.float32) / 255 if i.dtype == np.uint8 else i for i in images)
+        return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks)), dict(self.pictures.unreadable)
+
+
+class TrainingBatches:
+    """The training images as batches, varied anew in each epoch.
+
+    Iterating is one pass: images (b, c, h, w) float32 in [0, 1], channels last in memory, and masks (b, h, w) uint8,
+    both on `device`.
+
+    Args:
+        dataset: whose training images they are.
+        config: what makes a batch.
+        device: where the batches are wanted.
+        rank, world: this process, and how many of them share each batch.
+        start_method: of worker processes: "fork", "spawn", "forkserver"; None is the system's own.
+
+    Attributes:
+        waited: seconds of the last pass in which the caller waited for a batch.
+        notes: what a user should be told, a line each.
 
     Raises:
-        DataError: a file cannot be read, in one line also where a worker process met it.
+        ConfigError: the batch cannot be shared by so many processes.
+        DataError: the images do not fit into the memory that `data.cache` names, or one cannot be read. While
+            iterating: an image cannot be read.
+        TrainError: while iterating: a worker process died.
     """
-    try:
-        yield from loader
-    except DataError as error:
-        last = str(error).strip().splitlines()[-1]  # a worker's message is a whole traceback
-        raise DataError(last.rpartition("DataError: ")[2]) from None
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: Config,
+        device: torch.device = torch.device("cpu"),  # noqa: B008 (immutable)
+        rank: int = 0,
+        world: int = 1,
+        start_method: str | None = None,
+    ) -> None:
+        items = dataset.split("train")[: config.train.overfit or None]
+        self.device, self.seed, self.waited = device, config.train.seed, 0.0
+        self.notes: tuple[str, ...] = ()
+        self._order = EpochBatches(len(items), config.train.batch, self.seed, rank, world)
+        self._files = Files(dataset, items, config.data.skip_unreadable)
+        self._on_device: DevicePictures | None = None
+        augmentation, workers = plan_augmentation(config, dataset), config.train.workers
+        pictures: Files | KeptPictures = self._files
+        if config.data.cache == "device":
+            self._on_device = DevicePictures(decode_all(self._files, augmentation), augmentation, device)
+            self.notes = (describe_memory(len(items), self._on_device.memory, "device"),)
+            workers = 0
+        elif config.data.cache == "memory":
+            pictures = KeptPictures(self._files, augmentation, shared=workers > 0)
+            self.notes = (describe_memory(len(items), len(pictures.block), "memory"),)
+        self._loader = DataLoader(
+            VariedItems(pictures, augmentation, self.seed),
+            sampler=self._order,
+            batch_size=None,
+            collate_fn=as_it_is,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=device.type == "cuda" and self._on_device is None,
+            multiprocessing_context=start_method if workers else None,
+            generator=torch.Generator(),  # its own, so that what training draws does not depend on passes over data
+        )
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def set_epoch(self, number: int) -> None:
+        """Choose which epoch the next pass is."""
+        self._order.epoch = number
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Names of the images left out so far, with the reason; empty unless `data.skip_unreadable`."""
+        return {self._files.items[index].name: why for index, why in sorted(self._files.unreadable.items())}
+
+    def __iter__(self) -> Iterator[Batch]:
+        self.waited = 0.0
+        batches = self._read() if self._on_device is None else self._make(self._on_device)
+        while True:
+            began = perf_counter()
+            batch = next(batches, None)
+            self.waited += perf_counter() - began
+            if batch is None:
+                return
+            yield batch
+
+    def close(self) -> None:
+        """End the worker processes; another pass would start new ones."""
+        iterator, self._loader._iterator = self._loader._iterator, None
+        if iterator is not None and hasattr(iterator, "_shutdown_workers"):
+            iterator._shutdown_workers()
+
+    def _read(self) -> Iterator[Batch]:
+        try:
+            iterator = iter(self._loader)
+            find_deaths_when_waiting(iterator)
+            for read in iterator:
+                if isinstance(read, str):
+                    raise DataError(read)
+                pixels, masks, unreadable = read
+                self._files.unreadable.update(unreadable)
+                yield as_images(pixels.to(self.device, non_blocking=True)), masks.to(self.device, non_blocking=True)
+        except (RuntimeError, OSError) as error:
+            if isinstance(error, OneNetError) or not any(word in str(error).lower() for word in _OF_WORKERS):
+                raise
+            self.close()
+            raise TrainError(
+                "a process that reads images has ended or ran out of (shared) memory or files; "
+                f"use train.workers=0, fewer workers or a smaller batch ({str(error).splitlines()[0]})"
+            ) from None
+
+    def _make(self, pictures: DevicePictures) -> Iterator[Batch]:
+        for keys in self._order:
+            indices = [index for _, index in keys]
+            variations = [pictures.draw(index, sample_generator(self.seed, epoch, index)) for epoch, index in keys]
+            images, masks = pictures.batch(indices, variations)
+            yield images.permute(0, 3, 1, 2), masks
+
+
+def sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
+    """All chance of one sample of one epoch."""
+    return np.random.default_rng([_SAMPLE, seed, epoch, index])
+
+
+def as_images(pixels: Tensor) -> Tensor:
+    """Pixels (b, h, w, c) as images (b, c, h, w) float32 in [0, 1], the memory's order left as it is: channels last."""
+    images = pixels.permute(0, 3, 1, 2)
+    return images.float().div_(255) if pixels.dtype == torch.uint8 else images
+
+
+def find_deaths_when_waiting(iterator: Any) -> None:
+    """Let the death of a worker be an error of the next batch.
+
+    Torch would raise it from a signal handler, in the middle of whatever the process does just then.
+    """
+    if getattr(iterator, "_worker_pids_set", False):
+        _remove_worker_pids(id(iterator))
+        iterator._worker_pids_set = False
+
+
+def as_it_is(read: Any) -> Any:
+    """What a worker hands over is a batch already."""
+    return read

@@ -59,6 +59,7 @@ def open_pet(config: DataConfig) -> Dataset:
         colours=labels.colours,
         background=labels.background,
         notes=_notes(config, items),
+        absent=_absent(items) if config.format == "pet-full" else (),
         value_range=config.value_range,
         skip_unreadable=config.skip_unreadable,
     )
@@ -66,9 +67,11 @@ def open_pet(config: DataConfig) -> Dataset:
 
 def find_pet(config: DataConfig, refuse: Refuse = stop) -> dict[str, tuple[Item, ...]]:
     """Items per split; what does not fit is handed to `refuse`."""
-    trainval = _listed(config, "trainval.txt", refuse)
-    items = split_items(trainval, config.val, 0.0, config.split_seed)
-    return {**items, "test": _listed(config, "test.txt", refuse)}
+    trainval, test = _listed(config, "trainval.txt", refuse), _listed(config, "test.txt", refuse)
+    for name in sorted({item.name for item in trainval} & {item.name for item in test}):
+        path = Path(config.root) / "annotations" / "test.txt"
+        refuse(DataError(f"{path}: names {name!r}, which trainval.txt names too; keep one of them"))
+    return {**split_items(trainval, config.val, 0.0, config.split_seed), "test": test}
 
 
 def _notes(config: DataConfig, items: dict[str, tuple[Item, ...]]) -> tuple[str, ...]:
@@ -77,39 +80,47 @@ def _notes(config: DataConfig, items: dict[str, tuple[Item, ...]]) -> tuple[str,
     if config.format != "pet-full":
         return ()
     border = "is not counted" if config.border == "ignore" else "counts as pet"
-    breeds = {_breed(item) for split in SPLITS for item in items[split]}
+    absent = _absent(items)
     notes: tuple[str, ...] = (f"pet-full: the border {border} (data.border)",)
-    if len(breeds) < len(BREEDS):
-        missing = f"{len(breeds)} of the {len(BREEDS)} breeds are there; means are over the classes that occur"
+    if absent:
+        there = len(BREEDS) - len(absent)
+        missing = f"{there} of the {len(BREEDS)} breeds are there; the others have no score and are in no mean"
         notes += (missing,)
     return notes
 
 
-def _breed(item: Item) -> int:
-    assert item.labels is not None
-    return item.labels[1]
+def _absent(items: dict[str, tuple[Item, ...]]) -> tuple[int, ...]:
+    """The breeds of which there is no image."""
+    there = {item.labels[1] for split in SPLITS for item in items[split] if item.labels is not None}
+    return tuple(index for index in range(1, len(BREEDS) + 1) if index not in there)
 
 
 def _listed(config: DataConfig, name: str, refuse: Refuse) -> tuple[Item, ...]:
     path = Path(config.root) / "annotations" / name
-    items = []
-    for line in sorted({tuple(line.split()) for line in read_list(path, _LAYOUT)}):
-        item = _item(config, line, path)
+    items: dict[str, Item] = {}
+    for line in read_list(path, _LAYOUT):
+        try:
+            item = _item(config, line.split(), path)
+        except DataError as error:
+            refuse(error)
+            continue
         missing = next((file for file in (item.image, item.mask) if not file.is_file()), None)
         if missing:
-            refuse(DataError(f"{missing}: missing, although {path.name} names it"))
-        else:
-            items.append(item)
-    return tuple(items)
+            refuse(DataError(f"{missing}: missing, although {path.name} names it; add it, or remove the line"))
+        elif (first := items.setdefault(item.name, item)).labels != item.labels:
+            refuse(
+                DataError(f"{path}: gives {item.name!r} two class ids, {_breed(first)} and {_breed(item)}; keep one")
+            )
+    return tuple(items[stem] for stem in sorted(items))
 
 
-def _item(config: DataConfig, line: tuple[str, ...], source: Path) -> Item:
+def _item(config: DataConfig, line: list[str], source: Path) -> Item:
     root, stem = Path(config.root), line[0]
     labels = None
     if config.format == "pet-full":
         if len(line) < 2 or not line[1].isdecimal() or not 1 <= int(line[1]) <= len(BREEDS):
             raise DataError(
-                f"{source}: the line of {stem} holds no class id between 1 and {len(BREEDS)} after the name"
+                f"{source}: the line of {stem} holds no class id between 1 and {len(BREEDS)} after the name; mend it"
             )
         breed = int(line[1])
         labels = {1: breed, 2: 0, 3: breed if config.border == "pet" else IGNORED}

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onenet.errors import ConfigError, DataError, did_you_mean
-from onenet.images import image_size, read_image, read_mask
+from onenet.images import image_size, lossy, read_image, read_mask
 
 SPLITS = ("train", "val", "test")
+
+_MOST_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Dataset:
         labels: mask value on disk -> class index; 255 for values that are not counted.
         encoding: of the mask files, see `onenet.images.read_mask`.
         notes: what a user should be told, a line each.
+        absent: classes of which there is no image, as breeds in a part of Oxford Pet.
         value_range: pixel values that become 0 and 1; (0, 0) for the whole range of 8 or 16 bits.
         overlapping: classes may overlap: masks are bit codes, bit i set where class i is.
         skip_unreadable: leave out pairs that cannot be read instead of stopping.
@@ -68,6 +71,7 @@ class Dataset:
     labels: Mapping[int, int]
     encoding: str = "index"
     notes: tuple[str, ...] = ()
+    absent: tuple[int, ...] = ()
     value_range: tuple[float, float] = (0.0, 0.0)
     overlapping: bool = False
     skip_unreadable: bool = False
@@ -99,7 +103,7 @@ class Dataset:
         """
         image = read_image(item.image, self.in_channels, self.value_range)
         mask = self.read_mask(item)
-        _refuse_other_size(item, mask.shape, image.shape[:2])
+        _refuse_other_size(item.mask, mask.shape, image.shape[:2])
         return Sample(item.name, image, mask)
 
     def read_mask(self, item: Item) -> NDArray[np.uint8]:
@@ -109,8 +113,9 @@ class Dataset:
             DataError: the file is unreadable, or a label is not one of `labels`.
         """
         if item.layers:
-            return _read_layers(item.layers)
-        return to_classes(read_mask(item.mask, self.encoding), item.labels or self.labels, item.mask)
+            return _read_layers(item.layers, self.encoding)
+        raw = read_mask(item.mask, self.encoding)
+        return to_classes(raw, item.labels or self.labels, item.mask, self.encoding)
 
     def check_sizes(self, split: str) -> None:
         """Compare the sizes of all images and masks of a split, from their headers alone: quick for any number.
@@ -119,7 +124,9 @@ class Dataset:
             DataError: a file cannot be opened, or a mask is not as large as its image.
         """
         for item in self.items[split]:
-            _refuse_other_size(item, image_size(item.mask), image_size(item.image))
+            image = image_size(item.image)
+            for mask in dict.fromkeys([item.mask, *filter(None, item.layers)]):
+                _refuse_other_size(mask, image_size(mask), image)
 
     def samples(self, split: str) -> Iterator[Sample]:
         """Read the images of a split one after the other; unreadable ones are left out where `skip_unreadable`."""
@@ -131,7 +138,9 @@ class Dataset:
                     raise
 
 
-def to_classes(raw: NDArray[np.integer], labels: Mapping[int, int], file: Path) -> NDArray[np.uint8]:
+def to_classes(
+    raw: NDArray[np.integer], labels: Mapping[int, int], file: Path, encoding: str = "index"
+) -> NDArray[np.uint8]:
     """Raw mask values as class indices (h, w) uint8.
 
     Raises:
@@ -143,8 +152,10 @@ def to_classes(raw: NDArray[np.integer], labels: Mapping[int, int], file: Path) 
         values, places = np.unique(raw, return_inverse=True)
     wrong = [int(value) for value in values if int(value) not in labels]
     if wrong:
-        known = ", ".join(map(str, sorted(labels)))
-        raise DataError(f"{file}: the mask holds the value {wrong[0]}, but the labels are {known}")
+        known = ", ".join(shown_value(value, encoding, bare=True) for value in sorted(labels)[:_MOST_SHOWN])
+        more = f", ... ({len(labels)} in all)" if len(labels) > _MOST_SHOWN else ""
+        raise DataError(f"{file}: the mask holds {shown_value(wrong[0], encoding)}, but the labels are {known}{more}; "
+                        "mend or remove the mask")  # fmt: skip
     classes = np.array([labels[int(value)] for value in values], dtype=np.uint8)
     if raw.dtype != np.uint8:
         return classes[places].reshape(raw.shape)
@@ -153,26 +164,38 @@ def to_classes(raw: NDArray[np.integer], labels: Mapping[int, int], file: Path) 
     return table[raw]
 
 
-def _read_layers(layers: Sequence[Path | None]) -> NDArray[np.uint8]:
+def shown_value(value: int, encoding: str, bare: bool = False) -> str:
+    """A raw mask value for a message: "#ff0000" or "the value 4"."""
+    return f"#{value:06x}" if encoding == "colour" else str(value) if bare else f"the value {value}"
+
+
+def _read_layers(layers: Sequence[Path | None], encoding: str) -> NDArray[np.uint8]:
+    """Masks of overlapping classes as bit codes; pixels are {0, 1} or {0, 255}."""
     code: NDArray[np.uint8] | None = None
     for bit, file in enumerate(layers):
         if file is None:
             continue
-        there = read_mask(file) != 0
+        raw = read_mask(file, encoding)
+        there = raw != 0
+        strange = raw[there & (raw != raw.max())]
+        if strange.size or raw.max() not in (0, 1, 255):
+            value = int(strange[0] if strange.size else raw.max())
+            advice = "save masks as PNG, JPEG changes them" if lossy(file) else "save it without grey and other labels"
+            raise DataError(f"{file}: holds the value {value}, but the mask of one class holds 0 and 255; {advice}")
         if code is None:
             code = np.zeros(there.shape, dtype=np.uint8)
         if there.shape != code.shape:
             raise DataError(f"{file}: is {there.shape[0]}x{there.shape[1]}, but the masks of the other classes are "
-                            f"{code.shape[0]}x{code.shape[1]} (height x width)")  # fmt: skip
+                            f"{code.shape[0]}x{code.shape[1]} (height x width); make them the same size")  # fmt: skip
         code |= there.astype(np.uint8) << np.uint8(bit)
     assert code is not None
     return code
 
 
-def _refuse_other_size(item: Item, mask: tuple[int, ...], image: tuple[int, ...]) -> None:
+def _refuse_other_size(file: Path, mask: tuple[int, ...], image: tuple[int, ...]) -> None:
     if mask != image:
         sizes = f"{mask[0]}x{mask[1]}, but its image is {image[0]}x{image[1]} (height x width)"
-        raise DataError(f"{item.mask}: the mask is {sizes}; make them the same size")
+        raise DataError(f"{file}: the mask is {sizes}; make them the same size")
 
 
 def split_items(items: Sequence[Item], val: float, test: float, seed: int) -> dict[str, tuple[Item, ...]]:

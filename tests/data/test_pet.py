@@ -110,3 +110,10 @@ def test_a_trimap_with_another_value_is_named(copy):
 def test_a_number_of_classes_that_the_format_has_not_is_refused():
     with pytest.raises(ConfigError, match=r"data\.num_classes=4: pet-small has 3 classes"):
         opened("pet-small", PETS, "num_classes=4")
+
+
+def test_breeds_without_an_image_are_told_apart_from_those_that_are_there():
+    dataset = open_dataset(parse_spec("pet-full:samples:oxford_pet"))
+    there = {label for sample in dataset.samples("all") for label in np.unique(sample.mask)} - {255}
+    assert dataset.num_classes == 38
+    assert there.isdisjoint(dataset.absent) and there | set(dataset.absent) == set(range(38))
