@@ -96,7 +96,7 @@ SECTIONS = (
     (
         "MSRC v2, 23 classes",
         "msrc",
-        "In the layout of PASCAL VOC: 335 images to train, 60 to validate, 196 to test. The default recipe, 60 epochs "
+        "In the layout of PASCAL VOC: 335 images to train, 60 to validate, 196 to test. The default recipe, 40 epochs "
         "at 128 pixels. " + HOW,
         to_markdown,
     ),
@@ -104,7 +104,7 @@ SECTIONS = (
         "Nuclei, two classes",
         "nuclei",
         "A part of the Data Science Bowl 2018: 168 images to train, 36 to validate, 36 to test, drawn at random, at "
-        "their own scale. The default recipe, 60 epochs, windows of 128 pixels. " + HOW,
+        "their own scale. The default recipe, 40 epochs, windows of 128 pixels. " + HOW,
         to_markdown,
     ),
     (
