@@ -86,3 +86,37 @@ def train_markdown(result: dict[str, Any]) -> str:
         )
     shape = f"{result['batch']} x 3x{result['size']}x{result['size']}"
     return "\n".join([*lines, "", f"{shape}, {result['threads']} threads, {result['repeats']} interleaved rounds"])
+
+
+@app.command("throughput")
+def throughput(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RECIPE] [KEY=VALUE]...", help="A recipe, then changes to it."),
+    ] = None,
+    data: Annotated[str, typer.Option(help="FORMAT:PATH[,key=value...], over the recipe's data.")] = "",
+    rounds: Annotated[int, typer.Option(min=1, help="Timed epochs of each way.")] = 3,
+    json: Json = False,
+) -> None:
+    """Images per second that are read and trained on, with and without cache and worker processes."""
+    from onenet.bench.throughput import measure_throughput
+    from onenet.cli.train import read_config
+
+    result = measure_throughput(read_config([*(words or []), f"train.epochs={rounds + 1}"], data), rounds)
+    print(json_.dumps(result, indent=2) if json else throughput_markdown(result))
+
+
+def throughput_markdown(result: dict[str, Any]) -> str:
+    """What `onenet.bench.throughput.measure_throughput` found, as a Markdown table."""
+    head = "| data.cache | train.workers | read, images/s | trained, images/s | waiting for images |"
+    lines = [head, "|---|---:|---:|---:|---:|"]
+    for row in result["rows"]:
+        read, trained, waiting = row["read_per_second"], row["trained_per_second"], 100 * row["waiting"]
+        lines.append(f"| {row['cache']} | {row['workers']} | {read:.0f} | {trained:.0f} | {waiting:.0f} % |")
+    h, w = result["size"]
+    about = (
+        f"{result['model']['name']}, width {result['model'].get('width', 'default')}, {result['images']} images of "
+        f"{result['data']} at {h}x{w}, batch {result['batch']}, {result['device']}, {result['precision']}; medians of "
+        f"{result['rounds']} epochs in turns"
+    )
+    return "\n".join([*lines, "", about])

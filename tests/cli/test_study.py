@@ -9,9 +9,10 @@ QUICK = [*PETS, "model.width=4", "train.precision=32-true", "train.device=cpu"]
 def test_the_pet_study_gives_a_table_a_file_and_goes_on_where_it_stopped(onenet_command, tmp_path):
     done = onenet_command("study", "pet-small", *QUICK, "--out", "study")
     assert done.code == 0, done.err
-    assert [line.split()[1] for line in done.out.splitlines()[2:5]] == ["onenet-ed-4", "onenet-e-4", "unet-4"]
+    networks = ["onenet-ed-4", "onenet-e-4", "unet-4", "mobilenet-unet-4"]
+    assert [line.split()[1] for line in done.out.splitlines()[2:6]] == networks
     result = json.loads((tmp_path / "study/pet-small.json").read_text())
-    assert len(result["cells"]) == 9
+    assert len(result["cells"]) == 12
     again = onenet_command("study", "pet-small", *QUICK, "--out", "study", "--json")
     assert json.loads(again.out)["cells"] == result["cells"]
 

@@ -104,3 +104,22 @@ def test_the_table_has_a_row_per_model_with_mean_and_standard_deviation():
     assert row["IoU cat"] == "0.600 ± 0.100" and row["IoU dog"] == "-"
     assert row["parameters, M"] == "1.50" and row["GMAC"] == "0.25"
     assert dict(zip(head, b, strict=True))["mean IoU"] == "**0.700**"  # one seed has no spread
+
+
+def test_many_classes_have_no_columns_of_their_own():
+    many = cell("a", 0.5)
+    many["report"] = many["report"] | {"classes": [{"name": f"class {i}", "iou": 0.5} for i in range(11)]}
+    assert "IoU class" not in to_markdown({"cells": [many]})
+
+
+def test_done_cells_are_scored_again_where_it_is_asked_for(tmp_path, changes):
+    one = Plan("one", "default", "test", models=("onenet-ed-4",), seeds=(0,), overrides=("train.epochs=1",))
+    first = run_plan(one, tmp_path / "study", changes, Trainer())
+    file = tmp_path / "study/onenet-ed-4-seed0/cell.json"
+    stale = json.loads(file.read_text())
+    stale["report"]["mean_iou"] = 2.0
+    file.write_text(json.dumps(stale))
+    assert run_plan(one, tmp_path / "study", changes, Trainer())["cells"][0]["report"]["mean_iou"] == 2.0
+    trainer = Trainer()
+    again = run_plan(one, tmp_path / "study", changes, trainer, rescore=True)
+    assert again["cells"] == first["cells"] and trainer.cells == []

@@ -19,9 +19,9 @@ def test_every_shipped_plan_can_be_run(name):
     load_config(plan.recipe, plan.overrides)
 
 
-def test_the_pet_study_compares_three_networks_over_seeds():
+def test_the_pet_study_compares_four_networks_over_seeds():
     plan = load_plan("pet-small")
-    assert plan.models == ("onenet-ed-4", "onenet-e-4", "unet-4")
+    assert plan.models == ("onenet-ed-4", "onenet-e-4", "unet-4", "mobilenet-unet-4")
     assert len(plan.seeds) > 1
 
 
