@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from onenet.cli import bench, convert, demo, evaluate, listing, predict, study, train
+from onenet.cli import bench, convert, data, demo, evaluate, listing, predict, study, train
 
 app = typer.Typer(
     help="Train, score and use segmentation networks that are small enough for a device.",
@@ -22,6 +22,7 @@ app.command("convert")(convert.convert)
 app.command("list")(listing.show)
 app.command("study")(study.study)
 app.add_typer(bench.app, name="bench")
+app.add_typer(data.app, name="data")
 
 
 @app.callback(invoke_without_command=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from onenet.config import DataConfig
 from onenet.data.folder import Refuse, stop
-from onenet.data.labels import describe_labels
+from onenet.data.labels import Labels, describe_labels
 from onenet.data.lists import read_list
 from onenet.data.sample import SPLITS, Dataset, Item, split_items
 from onenet.errors import ConfigError, DataError
@@ -45,11 +45,11 @@ def open_pet(config: DataConfig) -> Dataset:
         DataError: a list, an image or a trimap is missing.
         ConfigError: `num_classes` or `class_names` contradict the format.
     """
+    labels = pet_labels(config)
     classes = _CLASSES[config.format]
     if config.num_classes not in (0, len(classes)):
         raise ConfigError(f"data.num_classes={config.num_classes}: {config.format} has {len(classes)} classes")
     items = find_pet(config)
-    labels = describe_labels(_LABELS[config.format], "index", len(classes), config, classes, background=0)
     return Dataset(
         name="oxford-pet",
         items=items,
@@ -63,6 +63,12 @@ def open_pet(config: DataConfig) -> Dataset:
         value_range=config.value_range,
         skip_unreadable=config.skip_unreadable,
     )
+
+
+def pet_labels(config: DataConfig) -> Labels:
+    """How trimaps are read; of pet-full each image has labels of its own."""
+    classes = _CLASSES[config.format]
+    return describe_labels(_LABELS[config.format], "index", len(classes), config, classes, background=0)
 
 
 def find_pet(config: DataConfig, refuse: Refuse = stop) -> dict[str, tuple[Item, ...]]:
@@ -89,9 +95,14 @@ def _notes(config: DataConfig, items: dict[str, tuple[Item, ...]]) -> tuple[str,
     return notes
 
 
+def _breed(item: Item) -> int:
+    assert item.labels is not None
+    return item.labels[1]
+
+
 def _absent(items: dict[str, tuple[Item, ...]]) -> tuple[int, ...]:
     """The breeds of which there is no image."""
-    there = {item.labels[1] for split in SPLITS for item in items[split] if item.labels is not None}
+    there = {_breed(item) for split in SPLITS for item in items[split]}
     return tuple(index for index in range(1, len(BREEDS) + 1) if index not in there)
 
 
