@@ -1,9 +1,11 @@
 """OneNet: image segmentation with networks small enough to live on the device.
 
-    model = onenet.create_model("onenet-ed-4", num_classes=3)     # where a U-Net stood
-    result = onenet.Segmenter("model.safetensors")("photo.jpg")   # result.mask, result.overlay()
+    model = onenet.create_model("onenet-ed-4", num_classes=3)                    # where a U-Net stood
+    run = onenet.train(onenet.load_config("default", data="folder:my-photos"))   # the folder of the run
+    report = onenet.evaluate(run, "folder:my-photos").report                     # report.mean_iou, report.to_json()
+    result = onenet.Segmenter(run)("photo.jpg")                                  # result.mask, result.overlay()
 
-Importing this costs nothing; torch is imported when a network is first made or loaded.
+Importing this costs nothing; torch is imported when a network is first made, trained or loaded.
 """
 
 from importlib import import_module
@@ -15,19 +17,26 @@ if TYPE_CHECKING:
 
     from onenet.checkpoint import load as load
     from onenet.checkpoint import save as save
+    from onenet.config import Config, DataConfig
+    from onenet.config import load_config as load_config
     from onenet.deploy.segmenter import Segmenter as _Segmenter
     from onenet.models.catalog import create_model as create_model
     from onenet.models.catalog import list_models as list_models
+    from onenet.scoring import Evaluation
 
 __version__ = "0.1.0"
-__all__ = ["Segmenter", "__version__", "create_model", "list_models", "load", "save"]
+__all__ = [
+    "Segmenter", "__version__", "create_model", "evaluate", "list_models", "load", "load_config", "save", "train",
+]  # fmt: skip
 
 _DOORS = {
     "create_model": "onenet.models.catalog",
     "list_models": "onenet.models.catalog",
     "load": "onenet.checkpoint",
+    "load_config": "onenet.config",
     "save": "onenet.checkpoint",
 }
+_WITHOUT_TORCH = ("load_config",)
 RUNTIMES = ("auto", "torch")
 
 
@@ -67,9 +76,76 @@ def Segmenter(model: "str | Path | nn.Module", runtime: str = "auto", threads: i
     return Drawer(EagerRunner(module, threads), card_of(module))
 
 
+def train(config: "Config | str | Path", out: "str | Path | None" = None, resume: bool = False) -> Path:
+    """Train a network as `onenet train` does, silently, and return the folder of the run.
+
+        config = onenet.load_config("default", ["train.epochs=50"], data="folder:my-photos")
+        folder = onenet.train(config, out="runs/mine")
+        onenet.Segmenter(folder)("photo.jpg")
+
+    The folder then holds model.safetensors (the best weights), report.json and report.html (their scores on the
+    validation images), log.csv (a line per epoch), config.toml, last.ckpt and examples/. With train.devices above 1 the
+    script is started once more for every further device; what follows this call then runs in each of them.
+
+    Args:
+        config: what to do: a configuration, the name of a shipped recipe, or a `.toml` file.
+        out: the folder; left out, runs/RECIPE-N.
+        resume: continue the run in `out` after an interruption, as if it had never stopped.
+
+    Raises:
+        ConfigError: the recipe, the device or the folder cannot be used, or the recipe has changed since `resume`'s
+            run was begun.
+        DataError: images are missing, unreadable or do not fit the masks; or they have changed.
+        TrainError: the loss is no number, or the memory does not suffice (the message says for which batch it does).
+    """
+    from onenet.config import Config, load_config
+    from onenet.errors import ConfigError
+
+    if not isinstance(config, (Config, str, Path)):
+        raise ConfigError(f"train takes a configuration, a recipe's name or a .toml file, not {config!r}")
+    if resume and out is None:
+        raise ConfigError("resume continues the run in a folder: give it as out")
+    config = config if isinstance(config, Config) else load_config(str(config))
+    _need_torch()
+    from onenet.training.results import train_silently
+
+    return train_silently(config, out, resume)
+
+
+def evaluate(model: "str | Path | nn.Module", spec: "DataConfig | str", split: str = "test") -> "Evaluation":
+    """Score a model as `onenet evaluate` does.
+
+        evaluation = onenet.evaluate("runs/mine", "folder:my-photos")
+        evaluation.report.mean_iou
+        print(evaluation.report.to_markdown())
+
+    Args:
+        model: a `.safetensors` file, the folder of a run, or a module with a card.
+        spec: the data: FORMAT:PATH[,key=value...], a recipe's name, or `config.data`.
+        split: "train", "val", "test" or "all".
+
+    Returns:
+        An evaluation: `.report` with all figures, `.notes` with what a reader should know.
+
+    Raises:
+        ConfigError: an unknown format or split.
+        DataError: the data has other classes than the model, or cannot be read.
+    """
+    from onenet.config import DataConfig
+    from onenet.errors import ConfigError
+
+    if not isinstance(spec, (str, DataConfig)):
+        raise ConfigError(f"evaluate takes data as FORMAT:PATH, a recipe's name or config.data, not {spec!r}")
+    _need_torch()
+    from onenet.scoring import evaluate as score
+
+    return score(model, spec, split)
+
+
 def __getattr__(name: str) -> Any:
     if name in _DOORS:
-        _need_torch()
+        if name not in _WITHOUT_TORCH:
+            _need_torch()
         return getattr(import_module(_DOORS[name]), name)
     raise AttributeError(f"module 'onenet' has no attribute {name!r}")
 

@@ -45,8 +45,20 @@ def test_importing_it_imports_no_torch():
     assert in_a_fresh_python(code) == "[]"
 
 
-def test_the_doors_are_these_six():
-    doors = ["Segmenter", "__version__", "create_model", "list_models", "load", "save"]
+def test_reading_a_recipe_imports_no_torch():
+    code = "import onenet, sys; onenet.load_config('demo'); print('torch' in sys.modules)"
+    assert in_a_fresh_python(code) == "False"
+
+
+def test_what_trains_does_not_stand_before_the_door_of_that_name():
+    code = "import onenet, onenet.training, onenet.scoring; print(callable(onenet.train), callable(onenet.evaluate))"
+    assert in_a_fresh_python(code) == "True True"
+
+
+def test_the_doors_are_these_nine():
+    doors = [
+        "Segmenter", "__version__", "create_model", "evaluate", "list_models", "load", "load_config", "save", "train",
+    ]  # fmt: skip
     assert sorted(onenet.__all__) == doors
     assert dir(onenet) == doors
     assert all(getattr(onenet, door) is not None for door in doors)
@@ -68,7 +80,13 @@ def test_the_version_is_that_of_the_package():
 
 
 @pytest.mark.parametrize("missing", ["torch", "jaxtyping"])
-@pytest.mark.parametrize("use", ["onenet.create_model", "onenet.load", "onenet.Segmenter('m.safetensors')"])
+@pytest.mark.parametrize(
+    "use",
+    [
+        "onenet.create_model", "onenet.load", "onenet.Segmenter('m.safetensors')", "onenet.train('demo')",
+        "onenet.evaluate('m.safetensors', 'demo')",
+    ],
+)  # fmt: skip
 def test_without_torch_the_extra_is_named_in_one_line(missing, use):
     code = f"""
 import importlib.util as util, onenet
@@ -105,6 +123,12 @@ WRONG = [
     ("onenet.Segmenter(5)", "ConfigError Segmenter takes a .safetensors file, the folder of a run or a module, not 5"),
     ("onenet.Segmenter('m', threads='2')", "ConfigError threads='2': must be at least 1, a whole number"),
     ("onenet.Segmenter('m', threads=True)", "ConfigError threads=True: must be at least 1, a whole number"),
+    ("onenet.train(5)", "ConfigError train takes a configuration, a recipe's name or a .toml file, not 5"),
+    ("onenet.train('dmeo')", "ConfigError unknown recipe 'dmeo': did you mean demo?"),
+    ("onenet.train('demo', resume=True)", "ConfigError resume continues the run in a folder: give it as out"),
+    ("onenet.train('default')", "ConfigError data.root is empty: say where the images are"),
+    ("onenet.evaluate('m.safetensors', 5)", "ConfigError evaluate takes data as FORMAT:PATH, a recipe's name or"),
+    ("onenet.evaluate('m.safetensors', 'demo')", "DataError m.safetensors: no such file"),
     (
         "onenet.create_model('unet-4', width=4)(PHOTO)",
         "ShapeError the network takes a tensor (b, 3, h, w), not ndarray",
@@ -180,6 +204,40 @@ class TestSegmenter:
     def test_a_missing_file_is_named(self, tmp_path):
         with pytest.raises(DataError, match=r"missing\.safetensors: no such file"):
             onenet.Segmenter(tmp_path / "missing.safetensors")
+
+
+class TestTrainAndEvaluate:
+    def test_they_do_what_the_commands_do_and_say_nothing(self, onenet_command, photos, tiny, tmp_path, capsysbinary):
+        root = photos(count=8)
+        done = onenet_command("train", "--data", f"folder:{root}", *tiny, "--out", "by-command")
+        assert done.code == 0, done.err
+        capsysbinary.readouterr()
+        config = onenet.load_config("default", tiny, f"folder:{root}")
+        folder = onenet.train(config, out=tmp_path / "by-door")
+        assert folder == tmp_path / "by-door" and capsysbinary.readouterr() == (b"", b"")
+        first, second = (tmp_path / name for name in ("by-command", "by-door"))
+        for name in ("model.safetensors", "config.toml", "report.json"):
+            assert (first / name).read_bytes() == (second / name).read_bytes(), name
+        assert (second / "report.html").is_file()
+        scored = onenet_command("evaluate", "by-command", "--data", f"folder:{root}", "--json")
+        assert onenet.evaluate(folder, f"folder:{root}").report.to_json() == scored.out.strip()
+        assert onenet.evaluate(onenet.load(folder), config.data, split="val").report.split == "val"
+
+    def test_a_recipe_may_be_a_file_and_the_folder_is_numbered_after_it(self, photos, tiny, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "mine.toml").write_text(onenet.load_config("default", tiny, f"folder:{photos()}").to_toml())
+        assert onenet.train("mine.toml").as_posix() == "runs/default-1"
+        assert onenet.train(tmp_path / "mine.toml").as_posix() == "runs/default-2"
+
+    def test_a_run_is_resumed(self, photos, tiny, tmp_path):
+        from onenet.training.folder import RunFolder
+        from onenet.training.run import Run
+
+        config = onenet.load_config("default", tiny, f"folder:{photos()}")
+        next(Run(config, RunFolder(tmp_path / "run")).epochs())
+        with pytest.raises(ConfigError, match="holds a run already"):
+            onenet.train(config, tmp_path / "run")
+        assert (onenet.train(config, tmp_path / "run", resume=True) / "report.json").is_file()
 
 
 def test_python_m_onenet_is_the_command_line():

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from onenet.bench.literal import LiteralOneNet
 from onenet.models.catalog import create_model
-from onenet.training.run import computes_bf16
+from onenet.training.machine import computes_bf16
 
 CLASSES = 3
 

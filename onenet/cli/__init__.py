@@ -8,7 +8,8 @@ import sys
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
-EXTRAS = {"torch": "train", "lightning_fabric": "train", "jaxtyping": "train", "scipy": "scores"}  # what a verb may miss -> the extra
+# What a verb may miss -> the extra that brings it.
+EXTRAS = {"torch": "train", "lightning_fabric": "train", "jaxtyping": "train", "scipy": "scores"}
 
 
 def main() -> None:

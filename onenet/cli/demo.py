@@ -16,17 +16,21 @@ def demo(
     json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON instead of a table.")] = False,
 ) -> None:
     """Train on packaged microscope images, score on images that were not trained on, and show the masks."""
-    from onenet.cli.train import facts, train_with_progress
+    from onenet.cli.train import first_process_speaks, train_with_progress
     from onenet.config import load_config
     from onenet.scoring import evaluate, write_report
     from onenet.training.folder import RunFolder
+    from onenet.training.results import facts
     from onenet.training.run import Run
 
     config = load_config("demo", changes or [])
     folder = RunFolder(out)
-    run = Run(config, folder, replace=True)
-    with redirect_stdout(sys.stderr) if json else nullcontext():
-        train_with_progress(run)
+    with first_process_speaks():
+        run = Run(config, folder, replace=True)
+        with redirect_stdout(sys.stderr) if json else nullcontext():
+            train_with_progress(run)
+    if not run.is_first:
+        return
     evaluation = evaluate(folder.model, config.data, "test")
     page = write_report(evaluation, folder.path, folder.read_log(), facts(run))
     for item in run.dataset.split("test"):

@@ -1,5 +1,6 @@
 """`onenet train`: a recipe and data in, a folder with a trained model out."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from onenet.config import Config
-    from onenet.training.folder import RunFolder
     from onenet.training.run import Epoch, Run
+
+LINES = 10  # at least, over a run in whose epochs nothing is validated
 
 
 def train(
@@ -29,19 +31,46 @@ def train(
 
     For example: onenet train --data folder:my-photos train.epochs=50
     """
-    config = read_resumed(words or [], data, out) if resume else read_config(words or [], data)
-    if show:
-        print(config.to_toml(), end="")
-        return
-    from onenet.training.folder import RunFolder, next_folder
-    from onenet.training.run import Run
+    with first_process_speaks():
+        config = read_resumed(words or [], data, out) if resume else read_config(words or [], data)
+        if show:
+            print(config.to_toml(), end="")
+            return
+        from onenet.training.folder import RunFolder, next_folder
+        from onenet.training.run import Run
 
-    folder = RunFolder(out or next_folder(config.name))
-    run = Run(config, folder, resume=resume)
-    if run.finished_epochs == config.train.epochs:
-        print(f"note: all {config.train.epochs} epochs are done already")
-    train_with_progress(run)
-    print_scores(run, folder)
+        run = Run(config, RunFolder(out or next_folder(config.name)), resume=resume)
+        train_with_progress(run)
+        if run.is_first:
+            print_scores(run)
+
+
+@contextmanager
+def first_process_speaks() -> Iterator[None]:
+    """With several processes, let the others end silently where they only repeat what the first one says.
+
+    Raises:
+        SystemExit: in another process than the first, instead of an error.
+    """
+    from onenet.errors import OneNetError
+
+    try:
+        yield
+    except (OneNetError, KeyboardInterrupt) as error:
+        if not _is_another():
+            raise
+        from onenet.training.distributed import LostProcessError
+        from onenet.training.memory import TooLittleMemoryError
+
+        if isinstance(error, TooLittleMemoryError):  # of this process alone
+            raise
+        raise SystemExit(2 if isinstance(error, LostProcessError) else 0) from None
+
+
+def _is_another() -> bool:
+    """Whether torchrun, Slurm or the first process has started this one as another than the first."""
+    names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+    return int(next((os.environ[name] for name in names if os.environ.get(name)), "0")) > 0
 
 
 def read_resumed(words: list[str], data: str, out: Path | None) -> "Config":
@@ -50,7 +79,10 @@ def read_resumed(words: list[str], data: str, out: Path | None) -> "Config":
     from onenet.training.folder import RunFolder
 
     if out is None or words or data:
-        raise ConfigError("--resume continues a run as it was begun: give its folder with --out, and nothing else")
+        raise ConfigError(
+            "--resume continues a run as it was begun: give its folder with --out, and nothing else "
+            "(train.workers, train.device and the like may be changed in its config.toml)"
+        )
     return RunFolder(out).config()
 
 
@@ -67,23 +99,62 @@ def read_config(words: list[str], data: str) -> "Config":
 
 
 def train_with_progress(run: "Run") -> None:
-    """Train what is left of a run under a live progress bar, or with a line per epoch where there is no terminal."""
-    for note in run.dataset.notes:
-        print(f"note: {note}")
-    print(describe(run), flush=True)
+    """Train what is left of a run under a live progress bar, or with a line now and then where there is no terminal."""
+    if not run.is_first:
+        for _ in run.epochs():
+            pass
+        return
+    print_beginning(run)
     with _progress(run) as show:
         for epoch in run.epochs(show.step):
             show.epoch(epoch)
+    print_end(run)
+
+
+def print_beginning(run: "Run") -> None:
+    """What is trained on what, and what should be known of it."""
+    from onenet.training.results import describe_classes, describe_skipped
+
+    train = run.config.train
+    for note in (*run.dataset.notes, *run.batches.notes):
+        print(f"note: {note}")
+    if run.class_pixels is not None:
+        print(f"note: {describe_classes(run)}")
+    if run.skipped:
+        print(f"note: left out: {describe_skipped(run)}")
+    if train.overfit:
+        print(f"note: train.overfit={train.overfit}: trains and validates on the same images, unvaried")
+    if run.finished_epochs == train.epochs:
+        print(f"note: all {train.epochs} epochs are done already")
+    elif run.stopped_early:
+        print(f"note: the run stopped early after epoch {run.finished_epochs} (train.patience={train.patience})")
+    print(describe(run), flush=True)
 
 
 def describe(run: "Run") -> str:
     """One line: what is trained on what, where."""
     from onenet.checkpoint import parameter_count
+    from onenet.training.results import image_counts
 
-    counts = ", ".join(f"{len(items)} {split}" for split, items in run.dataset.items.items() if items)
     millions = parameter_count(run.network) / 1e6
-    device = f"{run.fabric.device.type}, {run.precision}"
-    return f"{run.config.model['name']} ({millions:.2f} M parameters) on {run.dataset.name} ({counts}); {device}"
+    device = f"{run.device.type}, {run.precision}"
+    processes = run.fabric.world_size
+    device += f", {processes} processes" if processes > 1 else ""
+    data = f"{run.dataset.name} ({image_counts(run)})"
+    return f"{run.config.model['name']} ({millions:.2f} M parameters) on {data}; {device}"
+
+
+def print_end(run: "Run") -> None:
+    """How the training ended, and where its time went."""
+    from onenet.training.results import describe_skipped, describe_time
+
+    train = run.config.train
+    if run.stopped_early and run.finished_epochs < train.epochs:
+        print(f"stopped early after epoch {run.finished_epochs}: {train.patience} validations without a better score")
+    if run.skipped:
+        print(f"left out {describe_skipped(run)}")
+    if run.rows:
+        print(f"time    {describe_time(run)}", flush=True)
 
 
 class _Live:
@@ -92,6 +163,7 @@ class _Live:
     def __init__(self, run: "Run", progress: "Progress", task: "TaskID") -> None:
         self.run, self.progress, self.task = run, progress, task
         self.score = ""
+        self.warned = False
 
     def step(self, epoch: int, step: int, loss: float) -> None:
         label = f"epoch {epoch}/{self.run.config.train.epochs}  loss {loss:.3f}  {self.score}"
@@ -101,22 +173,36 @@ class _Live:
         if epoch.report:
             known, best = self.run.best
             self.score = f"val IoU {epoch.report.foreground_iou:.3f}" + (f" (best {best:.3f})" if known == 1 else "")
+            if epoch.warning and not self.warned:
+                self.progress.console.print(_warning(epoch), markup=False, highlight=False, soft_wrap=True)
+            self.warned = epoch.warning is not None
 
 
 class _Lines:
-    """A line per validated epoch, for logs."""
+    """A line per validated epoch, for logs, and some where nothing is validated for long."""
 
     def __init__(self, run: "Run") -> None:
         self.run = run
+        self.warned = False
 
     def step(self, epoch: int, step: int, loss: float) -> None:
         pass
 
     def epoch(self, epoch: "Epoch") -> None:
+        epochs, number = self.run.config.train.epochs, epoch.trained.number
+        line = f"epoch {number}/{epochs}  loss {epoch.trained.loss:.3f}"
         if epoch.report:
-            done = f"epoch {epoch.trained.number}/{self.run.config.train.epochs}"
             best = "  best so far" if epoch.is_best else ""
-            print(f"{done}  loss {epoch.trained.loss:.3f}  val IoU {epoch.report.foreground_iou:.3f}{best}", flush=True)
+            print(f"{line}  val IoU {epoch.report.foreground_iou:.3f}{best}", flush=True)
+            if epoch.warning and not self.warned:
+                print(_warning(epoch), flush=True)
+            self.warned = epoch.warning is not None
+        elif number % max(1, epochs // LINES) == 0:
+            print(line, flush=True)
+
+
+def _warning(epoch: "Epoch") -> str:
+    return f"warning: after epoch {epoch.trained.number} {epoch.warning}"
 
 
 @contextmanager
@@ -137,27 +223,14 @@ def _progress(run: "Run") -> Iterator["_Live | _Lines"]:
         yield _Live(run, progress, progress.add_task("starting", total=run.steps, completed=done))
 
 
-def print_scores(run: "Run", folder: "RunFolder") -> None:
+def print_scores(run: "Run") -> None:
     """Score the best weights on the validation images, write the report, and say what can be done next."""
-    from onenet.scoring import evaluate, write_report
+    from onenet.metrics.hints import hints
+    from onenet.training.results import write_results
 
-    evaluation = evaluate(folder.model, run.config.data, "val")
-    page = write_report(evaluation, folder.path, folder.read_log(), facts(run))
+    evaluation, page = write_results(run)
     print(f"\n{evaluation.report.to_markdown()}\n")
-    print(f"model   {folder.model}\nreport  {page}")
-    print(f"next    onenet predict {folder.model} PHOTO.jpg")
-
-
-def facts(run: "Run") -> dict[str, str]:
-    """Lines for the page about how the model came to be."""
-    from onenet.checkpoint import parameter_count
-
-    seconds = sum(row["seconds"] for row in run.rows)
-    counts = ", ".join(f"{len(items)} {split}" for split, items in run.dataset.items.items() if items)
-    return {
-        "network": f"{run.config.model['name']}, {parameter_count(run.network) / 1e6:.2f} million parameters",
-        "images": counts,
-        "training": f"{run.finished_epochs} epochs in {seconds / 60:.1f} minutes on "
-        f"{run.fabric.device.type} ({run.precision})",
-        "recipe": run.config.name,
-    }
+    for hint in hints(evaluation.report):
+        print(f"hint: {hint}")
+    print(f"model   {run.folder.model}\nreport  {page}")
+    print(f"next    onenet predict {run.folder.model} PHOTO.jpg")

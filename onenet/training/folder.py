@@ -6,6 +6,8 @@ log.csv            a line per epoch
 model.safetensors  the best weights with their card
 last.ckpt          all that is needed to go on after an interruption
 report.json/.html  the scores of the best weights, and pictures
+examples/          some validation images with truth and prediction, after each validation
+tensorboard/       curves, with train.tensorboard=true
 """
 
 import csv
@@ -13,6 +15,7 @@ import io
 import json
 import os
 import platform
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,12 @@ from onenet.errors import ConfigError, DataError
 from onenet.images import atomic_write
 
 FILES = ("config.toml", "environment.json", "log.csv", "model.safetensors", "last.ckpt", "report.json", "report.html")
-COLUMNS = ("epoch", "train_loss", "learning_rate", "val_mean_iou", "val_foreground_iou", "val_cross_entropy", "seconds")
+COLUMNS = (
+    "epoch", "train_loss", "learning_rate", "val_mean_iou", "val_foreground_iou", "val_cross_entropy",
+    "seconds", "validation_seconds", "images_per_second", "waiting", "skipped",
+)  # fmt: skip
+_PICTURES = {"examples": "epoch-*.jpg", "tensorboard": "events.out.tfevents.*"}  # sub-folders and what we put there
+_UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.part")  # what a kill leaves of `atomic_write`
 
 
 class RunFolder:
@@ -53,8 +61,18 @@ class RunFolder:
             )
         if self.path.exists() and not self.path.is_dir():
             raise ConfigError(f"{self.path}: is a file, not a folder; choose another --out")
+        if self._was_begun():
+            self._clear_pictures()
+        self.sweep()
         self._write_text("config.toml", config.to_toml())
         self._write_text("environment.json", json.dumps(environment(), indent=2))
+
+    def sweep(self) -> None:
+        """Remove half-written files that a kill has left."""
+        for folder in (self.path, *(self.path / name for name in _PICTURES)):
+            for path in folder.glob(".*.part"):
+                if _UNFINISHED.fullmatch(path.name):
+                    path.unlink(missing_ok=True)
 
     def _was_begun(self) -> bool:
         try:
@@ -73,10 +91,15 @@ class RunFolder:
             raise ConfigError(f"{self.path}: is a file, not a folder; choose another --out")
         if not self._was_begun():
             return
-        if self.config().data.root != config.data.root:
+        if self.config().anchored().data.root != config.anchored().data.root:
             raise ConfigError(f"{self.path}: holds a run on other data; choose another --out")
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
+
+    def _clear_pictures(self) -> None:
+        for name, pattern in _PICTURES.items():
+            for path in (self.path / name).glob(pattern):
+                path.unlink()
 
     def config(self) -> Config:
         """What the run was told to do."""

@@ -3,87 +3,106 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol, runtime_checkable
 
-import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
-from torch.optim.swa_utils import AveragedModel, update_bn
-from torch.utils.data import DataLoader
+from torch.optim.swa_utils import update_bn
 
-from onenet.data.loader import EpochBatches, read_batches
 from onenet.errors import TrainError
+from onenet.training.distributed import agreed, world
+from onenet.training.learner import Learner
 
 OnStep = Callable[[int, int, float], None]  # epoch, step of all steps, loss
 
 
+@runtime_checkable
+class Batches(Protocol):
+    """What is trained on: passes over images (b, c, h, w) and masks (b, h, w); see `onenet.data.loader`."""
+
+    waited: float  # seconds of the last pass in which a batch was waited for
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]: ...
+    def set_epoch(self, number: int) -> None: ...
+
+
 @dataclass(frozen=True)
 class TrainedEpoch:
-    """What an epoch of training was: its number from 1, mean loss, last learning rate, seconds."""
+    """What an epoch of training was.
+
+    Attributes:
+        number: from 1.
+        loss: mean over its batches.
+        learning_rate: of its last step.
+        seconds: that it took.
+        images: trained on, in all processes together.
+        waiting: share of the seconds in which the network waited for images, 0 to 1.
+    """
 
     number: int
     loss: float
     learning_rate: float
     seconds: float
+    images: int = 0
+    waiting: float = 0.0
+
+    @property
+    def images_per_second(self) -> float:
+        return self.images / self.seconds if self.seconds else math.nan
 
 
 def train_epochs(
-    fabric: Fabric,
-    model: nn.Module,
-    optimizer: Optimizer,
-    schedule: LRScheduler,
-    average: AveragedModel,
-    loss_function: nn.Module,
-    batches: DataLoader,
-    epochs: range,
-    on_step: OnStep,
+    learner: Learner, loss: nn.Module, batches: Batches, epochs: range, on_step: OnStep
 ) -> Iterator[TrainedEpoch]:
-    """Train epoch by epoch; `model` and `average` are up to date whenever one is yielded.
+    """Train epoch by epoch; the network and its average are up to date whenever one is yielded.
+
+    A step is made from the mean gradient of `learner.accumulate` batches, or of those that are left at the end of an
+    epoch: as one batch of so many images, but for the norms, which see each batch by itself.
 
     Raises:
         TrainError: the loss is not a number.
+        DataError: an image cannot be read.
     """
-    sampler: EpochBatches = batches.batch_sampler  # type: ignore[assignment]
+    total = len(batches)
     for number in epochs:
         started = time.perf_counter()
-        sampler.epoch = number
-        model.train()
-        losses = []
-        for step, (image, mask) in enumerate(read_batches(batches)):
-            rate = float(schedule.get_last_lr()[0])
-            loss = loss_function(model(as_images(image, fabric.device)), mask.to(fabric.device))
-            losses.append(loss.item())
+        batches.set_epoch(number)
+        learner.model.train()
+        losses, images = [], 0
+        for step, (image, mask) in enumerate(agreed(batches)):
+            rate = float(learner.schedule.get_last_lr()[0])
+            begun = step - step % learner.accumulate
+            together = min(learner.accumulate, total - begun)
+            is_last = step + 1 == begun + together
+            waits = world() > 1 and not is_last  # the processes' gradients meet once a step
+            with learner.fabric.no_backward_sync(learner.model) if waits else nullcontext():
+                losses.append(learner.gradients(image, mask, loss, 1 / together))
             if not math.isfinite(losses[-1]):
                 raise TrainError(
                     f"the loss became {losses[-1]} in epoch {number}, step {step + 1}, at learning rate {rate:.2g}; "
                     "lower train.learning_rate or use train.precision=32-true"
                 )
-            fabric.backward(loss)
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
-            average.update_parameters(model)
-            on_step(number, len(batches) * (number - 1) + step + 1, losses[-1])
-        if not all(bool(weight.isfinite().all()) for weight in average.parameters()):
+            images += len(image) * world()
+            if is_last:
+                learner.step()
+            on_step(number, total * (number - 1) + step + 1, losses[-1])
+        if not all(bool(weight.isfinite().all()) for weight in learner.average.parameters()):
             raise TrainError(
                 f"the weights are no numbers after epoch {number}, at learning rate {rate:.2g}; "
                 "lower train.learning_rate or use train.precision=32-true"
             )
-        yield TrainedEpoch(number, sum(losses) / len(losses), rate, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        waiting = min(1.0, batches.waited / seconds)
+        yield TrainedEpoch(number, sum(losses) / len(losses), rate, seconds, images, waiting)
 
 
-def settle_norms(network: nn.Module, batches: DataLoader, device: torch.device, most: int = 16) -> None:
+def settle_norms(network: nn.Module, batches: Batches, most: int = 16) -> None:
     """Measure the mean and variance of every batch norm anew, on at most `most` training batches.
 
     The running figures follow the weights with a delay of tens of steps, and averaged weights are ones that no step has
     seen; on a handful of photos, with a step or two an epoch, masks would stay empty although the loss is low.
     """
-    update_bn((as_images(image, device) for image, _ in islice(read_batches(batches), most)), network)
-
-
-def as_images(pixels: Tensor, device: torch.device) -> Tensor:
-    """A batch (b, h, w, c) uint8 as images (b, c, h, w) float32 in [0, 1], its memory left as it is (channels last)."""
-    return pixels.to(device).permute(0, 3, 1, 2).float() / 255
+    update_bn((image for image, _ in islice(agreed(batches), most)), network)

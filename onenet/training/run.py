@@ -1,51 +1,59 @@
 """A whole run: data, network, optimiser, epochs with validation, and what is kept of them."""
 
-import dataclasses
-import logging
-import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from lightning_fabric import Fabric
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel
-
-from onenet.card import Card
 from onenet.checkpoint import save
 from onenet.config import Config
-from onenet.data import Dataset, open_dataset
-from onenet.data.loader import training_batches
-from onenet.deploy.segmenter import Segmenter
+from onenet.data.loader import TrainingBatches
 from onenet.errors import ConfigError, DataError
-from onenet.metrics.evaluation import score
 from onenet.metrics.report import Report
-from onenet.models.catalog import create_model
-from onenet.models.eager import EagerRunner
-from onenet.models.network import Network
-from onenet.scoring import fingerprint
+from onenet.training.changes import changed_files, changed_keys, expecting_mended, files_of
+from onenet.training.distributed import (
+    all_sum,
+    gathered,
+    lost_processes_named,
+    of_the_first,
+    rank,
+    together,
+    world,
+)
 from onenet.training.folder import RunFolder
+from onenet.training.images import open_images
+from onenet.training.learner import Learner
 from onenet.training.loop import OnStep, TrainedEpoch, settle_norms, train_epochs
 from onenet.training.losses import SegmentationLoss
-from onenet.training.schedule import averaged, warmup_cosine
-
-logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its banners are not for our users
+from onenet.training.machine import choose_precision, start
+from onenet.training.memory import advice, advice_for_validation, within_memory
+from onenet.training.network import build_network, card_of, check_batch
+from onenet.training.random_states import drawing_from, seeded
+from onenet.training.tensorboard import Curves
+from onenet.training.truth import AllSum, alone
+from onenet.training.validation import one_class_only, rank_of, validate
+from onenet.training.weights import balance_weights, class_frequencies
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch of a run: what was trained, and the validation scores where it was validated."""
+    """An epoch of a run: what was trained, and the validation scores where it was validated.
+
+    Attributes:
+        warning: a line where the validation found one class alone.
+    """
 
     trained: TrainedEpoch
     report: Report | None
     is_best: bool
+    warning: str | None = None
 
 
 class Run:
     """A run that is ready to train: everything is read, built and checked, nothing is trained yet.
+
+    With several devices each process has a Run; the first one alone validates and writes.
 
     Args:
         config: what to do.
@@ -53,215 +61,216 @@ class Run:
             whole epoch as if it had never stopped.
         replace: remove the files of an earlier run on the same data first.
 
+    Attributes:
+        rows: the lines of the log.
+        best: rank of the best validation so far: (1, mean IoU without background), or (0, -loss).
+        stale: validations since then.
+        class_pixels: of the training masks, where `loss.balance` asks for them.
+        skipped: images left out because they cannot be read (name -> reason).
+
     Raises:
-        OneNetError: the configuration, the data or the folder cannot be used.
+        OneNetError: the configuration, the data or the folder cannot be used; for `resume`: they have changed.
     """
 
     def __init__(self, config: Config, folder: RunFolder, resume: bool = False, replace: bool = False) -> None:
-        self.config, self.folder = config, folder
-        self.dataset = open_dataset(config.data)
-        for split in self.dataset.items:  # a wrong file should be named before the first step
-            self.dataset.check_sizes(split)
-        for split in ("train", "val"):
-            self.dataset.read(self.dataset.split(split)[0])
-        self.network = build_network(config, self.dataset)
-        check_batch(config, self.network, len(self.dataset.split("train")))
-        self.batches = training_batches(self.dataset, config)
-        self.steps = len(self.batches) * config.train.epochs
-        device = choose_device(config.train.device)
-        self.precision = choose_precision(config.train.precision, device)
-        self.fabric = Fabric(accelerator=device, devices=1, precision=self.precision)  # type: ignore[arg-type]
-        optimizer = AdamW(
-            self.network.parameters(), lr=config.train.learning_rate, weight_decay=config.train.weight_decay
-        )
-        self.model, self.optimizer = self.fabric.setup(self.network, optimizer)
-        self.schedule = LambdaLR(optimizer, warmup_cosine(self.steps, config.train.warmup))
-        self.average = averaged(self.network, config.train.ema)
+        self.config = config = config.anchored()
+        self.fabric = start(config.train)
+        self.device = self.fabric.device
+        self.precision = choose_precision(config.train.precision, self.device.type)
+        self.is_first = rank() == 0
+        self.folder = folder = RunFolder(of_the_first(folder.path))
         self.rows: list[dict[str, float]] = []
-        self.best = (-1, 0.0)
-        if replace:
-            folder.clear_earlier(config)
-        if not resume:
-            folder.begin(config)
-        elif (state := folder.read_state()) is not None:
-            self._restore(state)
+        self.best, self.stale = (-1, 0.0), 0
+        self.class_pixels: tuple[int, ...] | None = None
+        state: dict[str, Any] | None = None
+        with together():
+            state = folder.read_state() if resume and self.is_first else None
+        state = of_the_first(state)
+        with together():
+            self._read_data(state)
+            if config.loss.balance != "none" and self.is_first:
+                counts = class_frequencies(self.dataset, self.dataset.split("train"))
+                self.class_pixels = tuple(int(count) for count in counts)
+        self.class_pixels = of_the_first(self.class_pixels)
+        with together():
+            self._build()
+        self.learner = Learner(self.fabric, self.network, config, len(self.batches))
+        self.chance = seeded(config.train.seed + rank(), self.device)
+        with together():
+            if state is not None:
+                self._restore(state)
+            elif self.is_first and not resume:
+                if replace:
+                    folder.clear_earlier(config)
+                folder.begin(config)
+            if self.is_first:
+                folder.sweep()
+
+    def _read_data(self, state: dict[str, Any] | None) -> None:
+        config = self.config
+        if state is not None and (keys := changed_keys(state.get("config", config.to_dict()), config)):
+            raise ConfigError(
+                f"{self.folder.path / 'config.toml'}: differs from what the run was begun with "
+                f"({self.folder.path / 'last.ckpt'}): {', '.join(keys)}; put it back, or begin another run "
+                "with another --out"
+            )
+        images = open_images(config)
+        self.dataset, self.skipped = images.used, images.left_out
+        self.files = files_of(images.found)
+        if state is not None and (changes := changed_files(state.get("data", self.files), self.files)):
+            raise DataError(
+                f"{self.folder.path}: the data has changed since the run was begun: {'; '.join(changes)}; "
+                "put it back, or begin another run with another --out"
+            )
+
+    def _build(self) -> None:
+        config, dataset = self.config, self.dataset
+        self.network = build_network(config, dataset)
+        check_batch(config, self.network, len(dataset.split("train")))
+        self.batches = TrainingBatches(dataset, config, self.device, rank(), world())
+        loss = self._make_loss()
+        card = card_of(self.network)
+        self.network.card = card.replace(training={**card.training, "class_weights": list(loss.class_weights)})
+        self.curves: Curves | None = None
+        if config.train.tensorboard and self.is_first:
+            self.curves = Curves(self.folder.path / "tensorboard")
+
+    def _make_loss(self, sum_over: AllSum = all_sum) -> SegmentationLoss:
+        dataset, config = self.dataset, self.config.loss
+        weights = None if self.class_pixels is None else balance_weights(self.class_pixels, config.balance)
+        return SegmentationLoss(
+            dataset.num_classes, dataset.background, config, dataset.overlapping, weights, sum_over
+        ).to(self.device)
+
+    @property
+    def steps(self) -> int:
+        return len(self.batches) * self.config.train.epochs
 
     @property
     def finished_epochs(self) -> int:
         return len(self.rows)
 
+    @property
+    def stopped_early(self) -> bool:
+        """Whether `train.patience` has ended the run."""
+        return 0 < self.config.train.patience <= self.stale
+
+    @property
+    def is_finished(self) -> bool:
+        return self.stopped_early or self.finished_epochs == self.config.train.epochs
+
     def epochs(self, on_step: OnStep = lambda epoch, step, loss: None) -> Iterator[Epoch]:
         """Train the epochs that are left; what an epoch gave is on disk before it is yielded.
 
         Raises:
-            TrainError: the loss is not a number.
-            OneNetError: a training image cannot be read, or the folder cannot be written.
+            TrainError: the loss is not a number, or the memory does not suffice.
+            OneNetError: an image cannot be read, or the folder cannot be written.
         """
         train = self.config.train
-        loss = SegmentationLoss(
-            self.dataset.num_classes,
-            self.dataset.background,
-            self.config.loss.background_weight,
-            self.config.loss.cross_entropy,
-            self.config.loss.dice,
-        ).to(self.fabric.device)
         left = range(self.finished_epochs + 1, train.epochs + 1)
-        for trained in train_epochs(
-            self.fabric, self.model, self.optimizer, self.schedule, self.average, loss, self.batches, left, on_step
-        ):
-            due = trained.number % train.validate_every == 0 or trained.number == train.epochs
-            if due:
-                settle_norms(self.average, self.batches, self.fabric.device)
-            report = self._validate() if due else None
-            is_best = report is not None and _rank(report) > self.best
-            if report is not None and is_best:
-                self.best = _rank(report)
-                self._save_best(report, trained.number)
-            self.rows.append(_row(trained, report))
-            self.folder.write_log(self.rows)
-            self.folder.write_state(self._state())
-            yield Epoch(trained, report, is_best)
+        epochs = train_epochs(self.learner, self._make_loss(), self.batches, left, on_step)
+        try:
+            while not self.is_finished:
+                with lost_processes_named(), drawing_from(self.chance, self.device):
+                    trained = within_memory(lambda: next(epochs), self._advice)
+                with lost_processes_named():
+                    epoch = self._after(trained)
+                yield epoch
+        except DataError as error:
+            self._expect_mended(str(error))
+            raise
+        finally:
+            self.batches.close()
+            if self.curves:
+                self.curves.close()
 
-    def _validate(self) -> Report:
-        averaged_network = _inner(self.average)
-        segmenter = Segmenter(EagerRunner(averaged_network), _card(averaged_network))
-        return score(segmenter, self.dataset.samples("val"), _card(self.network), self.dataset.name, "val")
+    def _after(self, trained: TrainedEpoch) -> Epoch:
+        """Validate where it is due, and write everything down."""
+        train, started = self.config.train, time.perf_counter()
+        due = trained.number % train.validate_every == 0 or trained.number == train.epochs
+        if due:
+            within_memory(lambda: settle_norms(self.learner.average, self.batches), self._advice)
+        for skipped in gathered(self.batches.skipped):
+            self.skipped |= skipped
+        chances = gathered(self.chance)
+        report, is_best = None, False
+        with together():
+            if due and self.is_first:
+                report = self._validate(trained.number)
+                is_best = rank_of(report) > self.best
+                self.stale = 0 if is_best else self.stale + 1
+                if is_best:
+                    self.best = rank_of(report)
+                    self._save_best(report, trained.number)
+            self.rows.append(_row(trained, report, time.perf_counter() - started, len(self.skipped)))
+            if self.is_first:
+                self.folder.write_log(self.rows)
+                if self.curves:
+                    self.curves.write(self.rows[-1])
+                self.folder.write_state(self._state(chances))
+        self.best, self.stale = of_the_first((self.best, self.stale))
+        return Epoch(trained, report, is_best, one_class_only(report) if report else None)
+
+    def _validate(self, epoch: int) -> Report:
+        network = self.learner.averaged_network
+        network.card = card_of(self.network)
+        picture = self.folder.path / "examples" / f"epoch-{epoch:04d}.jpg"
+        report, left_out = within_memory(
+            lambda: validate(network, self.dataset, self.config.train.examples, picture),
+            lambda: self._advice(advice_for_validation),
+        )
+        self.skipped |= left_out
+        return report
+
+    def _advice(self, say: Any = advice) -> str:
+        """What to do about too little memory: found by trying smaller batches on a copy that asks no other process."""
+        config = self.config
+        size, mask_size = config.data.size, config.data.mask_size
+        attempt = self.learner.trial(self._make_loss(alone), size, mask_size if any(mask_size) else size)
+        batch = min(config.train.batch, len(self.dataset.split("train")))
+        return say(config, self.device.type, -(-batch // world()), world(), attempt)
 
     def _save_best(self, report: Report, epoch: int) -> None:
-        network = _inner(self.average)
-        card = _card(self.network)
+        card = card_of(self.network)
+        skipped = {"skipped": sorted(self.skipped)} if self.skipped else {}
         card = card.replace(
-            training={**card.training, "best_epoch": epoch},
+            training={**card.training, "best_epoch": epoch, **skipped},
             scores={"val": report.to_dict() | {"per_image": None, "confusion_matrix": None}},
         )
-        save(network, self.folder.model, card)
+        save(self.learner.averaged_network, self.folder.model, card)
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self, chances: list[dict[str, Any]]) -> dict[str, Any]:
         return {
-            "model": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            "config": self.config.to_dict(),
+            "data": self.files,
+            **self.learner.state(),
+            "random": chances,
             "best": list(self.best),
+            "stale": self.stale,
+            "skipped": self.skipped,
             "rows": self.rows,
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
         try:
-            self.network.load_state_dict(state["model"])
-            self.average.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.schedule.load_state_dict(state["schedule"])
-            self.best = (state["best"][0], state["best"][1])
+            self.learner.restore(state)
+            if rank() < len(state["random"]):  # there may be more processes now
+                self.chance.update(state["random"][rank()])
+            self.best, self.stale = (state["best"][0], state["best"][1]), state["stale"]
+            self.skipped = {**state["skipped"], **self.skipped}
             self.rows = state["rows"]
         except (KeyError, IndexError, TypeError, ValueError, RuntimeError):
             path = self.folder.path / "last.ckpt"
             raise DataError(f"{path}: belongs to another network than config.toml beside it describes") from None
 
-
-def build_network(config: Config, dataset: Dataset) -> Network:
-    """The network that a run trains, with a card that says for which classes; weights drawn from `train.seed`.
-
-    Raises:
-        ConfigError: the [model] table contradicts the network or the data.
-    """
-    sizes = dict(config.model)
-    name = sizes.pop("name")
-    for key, value in (("num_classes", dataset.num_classes), ("in_channels", dataset.in_channels)):
-        if sizes.setdefault(key, value) != value:
-            raise ConfigError(f"model.{key}={sizes[key]}, but the data has {value}; leave it out, or set data.{key}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.train.seed)
-        network = create_model(name, **sizes)
-    counts = {split: len(items) for split, items in dataset.items.items()}
-    network.card = _card(network).replace(
-        classes=dataset.classes,
-        colours=dataset.colours,
-        background=dataset.background,
-        size=config.data.size,
-        fit=config.data.fit,
-        training={
-            "data": dataset.name,
-            "format": config.data.format,
-            "images": counts,
-            "split": {key: getattr(config.data, key) for key in ("val", "test", "split_seed")},
-            "seen": sorted(fingerprint(item) for split in ("train", "val") for item in dataset.items[split]),
-            "recipe": config.name,
-            **{k: v for k, v in dataclasses.asdict(config.train).items() if k not in ("workers", "device")},
-        },
-    )
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def _expect_mended(self, message: str) -> None:
+        """Let the file that stopped the run have another size when it is resumed."""
+        state = self.folder.read_state() if self.is_first else None
+        if state is not None:
+            self.folder.write_state(state | {"data": expecting_mended(state.get("data", {}), self.dataset, message)})
 
 
-def check_batch(config: Config, network: Network, images: int) -> None:
-    """Batch norm needs more than one value per channel, at the coarsest level too."""
-    batch = min(config.train.batch, images)
-    h, w = (math.ceil(length / network.stride) for length in config.data.size)
-    if batch * h * w == 1:
-        cause = "train.batch=1" if config.train.batch == 1 else "one training image"
-        raise ConfigError(
-            f"{cause} with data.size={list(config.data.size)} leaves batch norm one value at the coarsest level; "
-            f"use a batch of at least 2, or a size above {network.stride}"
-        )
-
-
-def choose_device(device: str) -> str:
-    """The accelerator that `train.device` means on this machine.
-
-    Raises:
-        ConfigError: it is not there.
-    """
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if present[name])
-    if not present[device]:
-        raise ConfigError(f"train.device={device}: torch finds no such device here; use auto or cpu")
-    return device
-
-
-def choose_precision(precision: str, device: str) -> str:
-    """The precision that `train.precision` means on `device`.
-
-    Raises:
-        ConfigError: the device does not compute in it.
-    """
-    if precision == "auto":
-        return "bf16-mixed" if computes_bf16(device) else "32-true"
-    if precision == "16-mixed" and device == "cpu":
-        raise ConfigError("train.precision=16-mixed: a CPU does not compute in it; use bf16-mixed, 32-true or auto")
-    return precision
-
-
-def computes_bf16(device: str) -> bool:
-    """Whether the device has bf16 arithmetic of its own, rather than emulating it."""
-    if device == "cuda":
-        return torch.cuda.get_device_capability() >= (8, 0)
-    if device == "cpu" and hasattr(torch.cpu, "get_capabilities"):
-        has = torch.cpu.get_capabilities()
-        return bool(has.get("avx512_bf16") or has.get("amx_bf16") or has.get("bf16"))
-    return False
-
-
-def _inner(average: AveragedModel) -> Network:
-    module = average.module
-    assert isinstance(module, Network)
-    return module
-
-
-def _card(network: Network) -> Card:
-    assert network.card is not None
-    return network.card
-
-
-def _rank(report: Report) -> tuple[int, float]:
-    """Higher is better: mean IoU without the background; where that is undefined, the lowest loss."""
-    score = report.foreground_iou
-    if not math.isnan(score):
-        return 1, score
-    return 0, -math.inf if math.isnan(report.cross_entropy) else -report.cross_entropy
-
-
-def _row(trained: TrainedEpoch, report: Report | None) -> dict[str, float]:
+def _row(trained: TrainedEpoch, report: Report | None, validation: float, skipped: int) -> dict[str, float]:
     nan = float("nan")
     return {
         "epoch": float(trained.number),
@@ -271,12 +280,16 @@ def _row(trained: TrainedEpoch, report: Report | None) -> dict[str, float]:
         "val_foreground_iou": report.foreground_iou if report else nan,
         "val_cross_entropy": report.cross_entropy if report else nan,
         "seconds": trained.seconds,
+        "validation_seconds": validation if report else 0.0,
+        "images_per_second": trained.images_per_second,
+        "waiting": trained.waiting,
+        "skipped": float(skipped),
     }
 
 
-def train(config: Config, out: str | Path) -> Path:
+def train(config: Config, out: str | Path, resume: bool = False) -> Path:
     """Do a whole run silently and return the folder that it filled."""
-    folder = RunFolder(out)
-    for _ in Run(config, folder).epochs():
+    run = Run(config, RunFolder(out), resume=resume)
+    for _ in run.epochs():
         pass
-    return folder.path
+    return run.folder.path

@@ -183,7 +183,7 @@ def test_one_training_photo_with_batch_norm(refusal, desk, tiny):
 def test_a_loss_that_is_not_a_number(onenet_command, desk, tiny, monkeypatch):
     from onenet.training import losses
 
-    monkeypatch.setattr(losses, "dice_loss", lambda logits, mask: logits.sum() * math.nan)
+    monkeypatch.setattr(losses, "dice_loss", lambda logits, mask, *rest: logits.sum() * math.nan)
     line = onenet_command(*quick(tiny)).error
     assert "the loss became nan in epoch 1, step 1" in line and "lower train.learning_rate" in line
     assert sorted(path.name for path in (desk / "run").iterdir()) == ["config.toml", "environment.json"]

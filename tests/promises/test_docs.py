@@ -68,7 +68,7 @@ def test_the_python_of_the_page_works(page, desk, monkeypatch):
         exec(compile(block, page, "exec"), {"images": torch.rand(1, 3, 32, 48)})
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/paper-map.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", [*PAGES, "docs/many-machines.md", "docs/paper-map.md", "CONTRIBUTING.md"])
 def test_what_a_page_links_to_exists(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+?)\)", text):

@@ -50,7 +50,8 @@ def test_the_log_is_read_as_it_was_written(tmp_path):
     assert folder.read_log() == []
     nan = float("nan")
     row = {"epoch": 1.0, "train_loss": 0.5, "learning_rate": 1e-3, "val_mean_iou": nan, "val_foreground_iou": nan,
-           "val_cross_entropy": 0.25, "seconds": 1.5}  # fmt: skip
+           "val_cross_entropy": 0.25, "seconds": 1.5, "validation_seconds": 0.5, "images_per_second": 20.0,
+           "waiting": 0.25, "skipped": 1.0}  # fmt: skip
     folder.write_log([row])
     (found,) = folder.read_log()
     assert str(found) == str(row)  # nan is not equal to itself
