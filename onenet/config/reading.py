@@ -173,4 +173,7 @@ def _convert_tuple(key: str, value: Any, kind: Any) -> tuple[Any, ...]:
     converted = tuple(_convert(key, item, inner[0]) for item in value)
     if key in ("augment.scale", "augment.ratio", "data.value_range") and converted[0] > converted[1]:
         raise ConfigError(f"{key}={value!r}: the first value must be the smaller one")
+    if key == "data.value_range" and converted[0] == converted[1] != 0:
+        raise ConfigError(f"{key}={value!r}: black and white must differ, for example {EXAMPLES[key]}; "
+                          "[0, 0] is the whole range of the files")  # fmt: skip
     return converted

@@ -6,12 +6,12 @@ ROOT/masks/cat.png         ROOT/train/masks/cat.png  and so on for val and test 
 Beside images/ there may be train.txt, val.txt and test.txt, which name the images of each split, one per line.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from onenet.config import DataConfig
-from onenet.data.labels import NO_BACKGROUND, describe_labels, read_labels
-from onenet.data.lists import find_lists, split_by_lists
+from onenet.data.labels import NO_BACKGROUND, Labels, describe_labels, read_labels
+from onenet.data.lists import Refuse, find_lists, split_by_lists, stem_of
 from onenet.data.sample import SPLITS, Dataset, Item, split_items
 from onenet.errors import ConfigError, DataError
 from onenet.images import SUFFIXES, channel_count
@@ -19,7 +19,7 @@ from onenet.images import SUFFIXES, channel_count
 LEVELS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 MOST_OVERLAPPING = 7  # bits of a byte, less one value for pixels that are not counted
 
-Refuse = Callable[[DataError], None]  # what is done about a file that does not fit
+_LAYOUT = "put the photos into images/ and their masks into masks/"
 
 
 def stop(error: DataError) -> None:
@@ -36,13 +36,7 @@ def open_folder(config: DataConfig) -> Dataset:
     """
     items, notes = find_items(config)
     everything = [item for split in SPLITS for item in items[split]]
-    if config.overlapping:
-        classes = class_folders(config)
-        labels = describe_labels(
-            {}, "index", len(classes), config, names=[folder.name for folder in classes], background=NO_BACKGROUND
-        )
-    else:
-        labels = read_labels(config, everything)
+    labels = overlapping_labels(config) if config.overlapping else read_labels(config, everything)
     return Dataset(
         name=Path(config.root).resolve().name,
         items=items,
@@ -69,14 +63,18 @@ def find_items(config: DataConfig, refuse: Refuse = stop) -> tuple[dict[str, tup
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; data.root must hold images/ and masks/")
     levels = {split: next((root / n for n in names if (root / n).is_dir()), None) for split, names in LEVELS.items()}
-    if levels["train"] is not None and not (root / "images").is_dir():
-        items = {split: pairs(level, config, refuse) if level else () for split, level in levels.items()}
-        return fill_val(items, config), ()
+    notes: tuple[str, ...] = ()
+    if levels["train"] is not None:
+        if not (root / "images").is_dir():
+            items = {split: pairs(level, config, refuse) if level else () for split, level in levels.items()}
+            return fill_val(items, config), ()
+        if (levels["train"] / "images").is_dir():
+            notes = (f"images/ is read; {levels['train'].name}/ beside it is not",)
     everything = pairs(root, config, refuse)
     if lists := find_lists(root):
-        items, notes = split_by_lists(everything, lists, refuse)
-        return fill_val(items, config), notes
-    return split_items(everything, config.val, config.test, config.split_seed), ()
+        items, more = split_by_lists(everything, lists, refuse)
+        return fill_val(items, config), (*notes, *more)
+    return split_items(everything, config.val, config.test, config.split_seed), notes
 
 
 def fill_val(items: dict[str, tuple[Item, ...]], config: DataConfig) -> dict[str, tuple[Item, ...]]:
@@ -87,25 +85,59 @@ def fill_val(items: dict[str, tuple[Item, ...]], config: DataConfig) -> dict[str
     return {**items, "train": share["train"], "val": share["val"]}
 
 
+def overlapping_labels(config: DataConfig) -> Labels:
+    """The classes of `data.overlapping`: one per folder of masks/.
+
+    Raises:
+        DataError: there is no such folder, or there are too many.
+        ConfigError: other keys say something else of the classes.
+    """
+    names = [folder.name for folder in class_folders(config)]
+    for key, given in (("class_values", config.class_values), ("class_table", config.class_table)):
+        if given:
+            raise ConfigError(f"data.{key}: overlapping classes are the folders of masks/; leave it out")
+    if config.background > 0:
+        raise ConfigError(f"data.background={config.background}: overlapping classes have no background; leave it out")
+    if config.mask_encoding == "colour":
+        raise ConfigError("data.mask_encoding=colour: overlapping classes have masks of 0 and 255; leave it out")
+    if config.num_classes not in (0, len(names)):
+        raise ConfigError(f"data.num_classes={config.num_classes}, but masks/ has {len(names)} folders; leave it out")
+    every = {folder.name for folder in _mask_folders(config)}
+    rest = sorted(every - set(names))
+    notes = (f"masks/ also holds {', '.join(rest)}, which data.class_names leaves out",) if rest else ()
+    encoding = "alpha" if config.mask_encoding == "alpha" else "index"
+    mapping = {index: index for index in range(len(names))}
+    return describe_labels(mapping, encoding, len(names), config, names, background=NO_BACKGROUND, notes=notes)
+
+
 def class_folders(config: DataConfig) -> list[Path]:
-    """masks/CLASS/ of overlapping classes, in the order of `data.class_names`, else by name.
+    """masks/CLASS/ of overlapping classes, of the first level that has it, as `data.class_names` orders, else by name.
 
     Raises:
         DataError: there are none, one that is named is missing, or there are too many.
     """
-    root = Path(config.root)
-    masks = next((m for m in (root / "masks", root / "train" / "masks") if m.is_dir()), root / "masks")
-    found = sorted(path for path in masks.iterdir() if path.is_dir()) if masks.is_dir() else []
+    found: dict[str, Path] = {}
+    for folder in _mask_folders(config):
+        found.setdefault(folder.name, folder)
+    masks = Path(config.root) / "masks"
     if not found:
         raise DataError(f"{masks}: holds no folder per class, as data.overlapping=true wants: masks/CLASS/NAME.png")
-    if config.background > 0:
-        raise ConfigError(f"data.background={config.background}: overlapping classes have no background")
-    for name in config.class_names:
-        if not (masks / name).is_dir():
-            raise DataError(f"{masks / name}: no such folder, although data.class_names names it")
-    if len(found) > MOST_OVERLAPPING:
-        raise DataError(f"{masks}: holds {len(found)} classes, but overlapping ones are at most {MOST_OVERLAPPING}")
-    return [masks / name for name in config.class_names] or found
+    missing = next((name for name in config.class_names if name not in found), None)
+    if missing is not None:
+        raise DataError(f"{masks / missing}: no such folder, although data.class_names names it; "
+                        f"there are {', '.join(sorted(found))}")  # fmt: skip
+    chosen = list(config.class_names) or sorted(found)
+    if len(chosen) > MOST_OVERLAPPING:
+        raise DataError(f"{masks}: holds {len(chosen)} classes, but overlapping ones are at most {MOST_OVERLAPPING}; "
+                        "choose some by data.class_names")  # fmt: skip
+    return [found[name] for name in chosen]
+
+
+def _mask_folders(config: DataConfig) -> list[Path]:
+    root = Path(config.root)
+    levels = [root, *(root / name for names in LEVELS.values() for name in names)]
+    masks = [level / "masks" for level in levels if (level / "masks").is_dir()]
+    return [path for folder in masks for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
 
 
 def pairs(folder: Path, config: DataConfig, refuse: Refuse) -> tuple[Item, ...]:
@@ -115,9 +147,13 @@ def pairs(folder: Path, config: DataConfig, refuse: Refuse) -> tuple[Item, ...]:
     return match(folder / "images", folder / "masks", refuse)
 
 
-def match(image_folder: Path, mask_folder: Path, refuse: Refuse = stop) -> tuple[Item, ...]:
-    """Pair the files of two folders by their names without endings."""
-    images, masks = files(image_folder, refuse), files(mask_folder, refuse)
+def match(image_folder: Path, mask_folder: Path, refuse: Refuse = stop, layout: str = _LAYOUT) -> tuple[Item, ...]:
+    """Pair the files of two folders by their names without endings.
+
+    Raises:
+        DataError: a folder is missing (`layout` says what it should be), there are no images, or no pair at all.
+    """
+    images, masks = files(image_folder, refuse, layout), files(mask_folder, refuse, layout)
     if not images:
         raise DataError(f"{image_folder}: holds no images ({', '.join(SUFFIXES[:4])}, ...)")
     if masks and not set(images) & set(masks):
@@ -136,7 +172,8 @@ def _layered(folder: Path, classes: Sequence[str], refuse: Refuse) -> tuple[Item
     images = files(folder / "images", refuse)
     if not images:
         raise DataError(f"{folder / 'images'}: holds no images ({', '.join(SUFFIXES[:4])}, ...)")
-    masks = {name: files(folder / "masks" / name, refuse) for name in classes}
+    folders = {name: folder / "masks" / name for name in classes}  # a class may be absent from a level
+    masks = {name: files(path, refuse) if path.is_dir() else {} for name, path in folders.items()}
     for name, found in masks.items():
         for stem in found.keys() - images.keys():
             refuse(DataError(f"{found[stem]}: has no image; put {stem}.jpg or .png into {folder / 'images'}, "
@@ -153,18 +190,23 @@ def _layered(folder: Path, classes: Sequence[str], refuse: Refuse) -> tuple[Item
     return tuple(items)
 
 
-def files(folder: Path, refuse: Refuse = stop) -> dict[str, Path]:
-    """The image files of a folder by their names without endings."""
+def files(folder: Path, refuse: Refuse = stop, layout: str = _LAYOUT) -> dict[str, Path]:
+    """The image files of a folder by their names without endings.
+
+    Raises:
+        DataError: no such folder; `layout` says what it should be.
+    """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; put the photos into images/ and their masks into masks/")
+        raise DataError(f"{folder}: no such folder; {layout}")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or path.is_dir():
             continue
-        if path.stem in found:
-            refuse(DataError(f"{path}: has the same name as {found[path.stem].name}; rename one of them"))
+        stem = stem_of(path.name)
+        if stem in found:
+            refuse(DataError(f"{path}: has the same name as {found[stem].name}; rename or remove one of them"))
             continue
-        found[path.stem] = path
+        found[stem] = path
     return found
 
 
@@ -185,5 +227,5 @@ def count_channels(items: Sequence[Item]) -> int:
     if len(found) > 1:
         (some, first), (other, second) = list(found.items())[:2]
         raise DataError(f"{second.image}: has {other} channels, but {first.image.name} has {some}; all images must "
-                        "have the same number")  # fmt: skip
+                        "have the same number; convert them, or remove those that differ")  # fmt: skip
     return next(iter(found))

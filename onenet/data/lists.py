@@ -1,12 +1,17 @@
 """Split lists: text files that name the images of a split, one per line."""
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+import re
+import unicodedata
+from collections.abc import Callable, Container, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from onenet.data.sample import SPLITS, Item
 from onenet.errors import DataError, describe_os_error
+from onenet.images import SUFFIXES
 
-Refuse = Callable[[DataError], None]
+Refuse = Callable[[DataError], None]  # what is done about a file that does not fit
+
+_FLAGS = {"-1", "0", "1"}  # after a name in VOC's lists of a class
 
 
 def find_lists(root: Path) -> dict[str, Path]:
@@ -38,22 +43,43 @@ def read_list(path: Path, layout: str = "") -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise DataError(f"{path}: not a text file") from None
+        raise DataError(f"{path}: not a text file in UTF-8; save it as such") from None
     except OSError as error:
         hint = f"; {layout}" if layout else ""
         raise DataError(f"{path}: cannot be read ({describe_os_error(error)}){hint}") from None
-    kept = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    kept = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
     if not kept:
-        raise DataError(f"{path}: the list is empty")
+        raise DataError(f"{path}: the list is empty; write one name per line, or remove it")
     return tuple(dict.fromkeys(kept))
+
+
+def stem_of(name: str) -> str:
+    """A file's name without folders and without the ending of an image; equal letters are one, however composed."""
+    last = unicodedata.normalize("NFC", PurePosixPath(name.replace("\\", "/")).name)
+    return last[: -len(PurePosixPath(last).suffix)] if PurePosixPath(last).suffix.lower() in SUFFIXES else last
+
+
+def named_stem(line: str, known: Container[str]) -> str | None:
+    """Which of the `known` stems a line of a list names, None where it names none of them.
+
+    The name may have an ending and folders; after it may follow the mask's name, or a flag as in VOC's lists.
+    """
+    whole = line.strip("\"'")
+    if stem_of(whole) in known:
+        return stem_of(whole)
+    for separator in (r"[,;\t]", r"\s+"):
+        first, *rest = (word.strip("\"' ") for word in re.split(separator, whole))
+        stem = stem_of(first)
+        paired = stem != first or (rest and stem_of(rest[0]) == stem) or all(word in _FLAGS for word in rest)
+        if rest and paired and stem in known:  # "cat 2.jpg" is no line of the image cat
+            return stem
+    return None
 
 
 def split_by_lists(
     items: Sequence[Item], lists: Mapping[str, Path], refuse: Refuse
 ) -> tuple[dict[str, tuple[Item, ...]], tuple[str, ...]]:
     """Items per split as the lists say, and a note where some are in none.
-
-    A line holds an image's name with or without its ending and folders; what follows a space may be its mask.
 
     Raises:
         DataError: (through `refuse`) a line names no image, or one that another list names too.
@@ -63,7 +89,7 @@ def split_by_lists(
     split_of: dict[str, list[Item]] = {split: [] for split in SPLITS}
     for split, path in lists.items():
         for line in read_list(path):
-            stem = next((s for s in (line, Path(line).stem, Path(line.split()[0]).stem) if s in by_stem), None)
+            stem = named_stem(line, by_stem)
             if stem is None:
                 refuse(DataError(f"{path}: names {line!r}, but there is no image of this name; mend the line"))
             elif stem in owner and owner[stem] != split:

@@ -3,7 +3,8 @@
 ROOT/JPEGImages/NAME.jpg  ROOT/SegmentationClass/NAME.png  ROOT/ImageSets/Segmentation/train.txt, val.txt, test.txt
 
 ROOT may also be the folder above, VOCdevkit or the one that holds it. Masks are palette images whose indices are the
-classes, 255 is void. There are VOC's 21 classes, unless a classes.txt in ROOT or data.class_names says otherwise.
+classes, 255 is void. There are VOC's 21 classes, unless a class table in ROOT, data.class_values or data.class_names
+say otherwise.
 
 The official test list has no published masks. Where there are no masks for it, val.txt is the test split, as the
 literature reports it, and validation images are drawn from train.txt.
@@ -11,14 +12,14 @@ literature reports it, and validation images are drawn from train.txt.
 
 from pathlib import Path
 
+from onenet.card import default_classes
 from onenet.config import DataConfig
-from onenet.data.classes import find_class_table, read_class_table
-from onenet.data.folder import Refuse, count_channels, fill_val, stop
-from onenet.data.labels import background_of, describe_labels
-from onenet.data.lists import read_list
-from onenet.data.sample import Dataset, Item
+from onenet.data.classes import ClassTable, find_class_table
+from onenet.data.folder import Refuse, count_channels, files, fill_val, stop
+from onenet.data.labels import Labels, background_of, class_table, describe_labels, encoding_of, table_mapping
+from onenet.data.lists import named_stem, read_list
+from onenet.data.sample import SPLITS, Dataset, Item
 from onenet.errors import ConfigError, DataError
-from onenet.images import IGNORED, SUFFIXES
 
 CLASSES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
@@ -36,19 +37,13 @@ def open_voc(config: DataConfig) -> Dataset:
         ConfigError: `num_classes` or `class_names` contradict the classes.
     """
     items, notes = find_voc(config)
-    root = find_root(config)
-    path = find_class_table(root, config.class_table)
-    names = config.class_names or (read_class_table(path).names if path else CLASSES)
-    if config.num_classes not in (0, len(names)):
-        where = path.name if path else "PASCAL VOC"
-        raise ConfigError(f"data.num_classes={config.num_classes}, but {where} has {len(names)} classes")
-    mapping = {**{index: index for index in range(len(names))}, config.ignore_index: IGNORED}
-    labels = describe_labels(mapping, "index", len(names), config, names, background=background_of(names))
+    labels = voc_labels(config)
     return Dataset(
         name=Path(config.root).resolve().name,
         items=items,
-        in_channels=config.in_channels or count_channels(items["train"]),
-        labels=mapping,
+        in_channels=config.in_channels or count_channels([item for split in SPLITS for item in items[split]]),
+        labels=labels.mapping,
+        encoding=labels.encoding,
         classes=labels.classes,
         colours=labels.colours,
         background=labels.background,
@@ -56,6 +51,32 @@ def open_voc(config: DataConfig) -> Dataset:
         value_range=config.value_range,
         skip_unreadable=config.skip_unreadable,
     )
+
+
+def voc_labels(config: DataConfig) -> Labels:
+    """VOC's classes, or those of a table or the configuration; no mask is read.
+
+    Raises:
+        DataError: the class table cannot be read.
+        ConfigError: `num_classes`, `class_names` or `mask_encoding` contradict the classes.
+    """
+    path = find_class_table(find_root(config), config.class_table)
+    table = class_table(config, path)
+    if table is None:
+        names = config.class_names or CLASSES
+        if not config.class_names and config.num_classes not in (0, len(CLASSES)):
+            names = default_classes(config.num_classes)
+        table = ClassTable(names, tuple(range(len(names))))
+    if config.num_classes not in (0, len(table.values)):
+        where = "data.class_values" if config.class_values else path.name if path else "data.class_names"
+        raise ConfigError(f"data.num_classes={config.num_classes}, but {where} has {len(table.values)} classes; "
+                          "leave it out")  # fmt: skip
+    encoding = encoding_of(config, table)
+    if table.coloured and encoding != "colour":
+        table = table.by_index()
+    mapping = table_mapping(table, encoding, config)
+    background = background_of(table.names) if table.names else None
+    return describe_labels(mapping, encoding, len(table.values), config, table.names, table.colours, background)
 
 
 def find_root(config: DataConfig) -> Path:
@@ -77,35 +98,43 @@ def find_voc(config: DataConfig, refuse: Refuse = stop) -> tuple[dict[str, tuple
     """Items per split, and notes; what does not fit is handed to `refuse`."""
     root = find_root(config)
     lists = root / "ImageSets" / "Segmentation"
-    images = {path.stem: path for path in sorted((root / "JPEGImages").iterdir()) if path.suffix.lower() in SUFFIXES}
-    masks = root / "SegmentationClass"
+    images = files(root / "JPEGImages", refuse, _LAYOUT)
+    masks = files(root / "SegmentationClass", refuse, _LAYOUT)
     train = _listed(lists / "train.txt", images, masks, refuse)
     val = _listed(lists / "val.txt", images, masks, refuse) if (lists / "val.txt").is_file() else ()
     test: tuple[Item, ...] = ()
     if (lists / "test.txt").is_file():
-        stems = read_list(lists / "test.txt", _LAYOUT)
-        if any((masks / f"{stem.split()[0]}.png").is_file() for stem in stems):
+        stems = [named_stem(line, masks) for line in read_list(lists / "test.txt", _LAYOUT)]
+        if any(stem is not None for stem in stems):
             test = _listed(lists / "test.txt", images, masks, refuse)
+    _refuse_shared({"train.txt": train, "val.txt": val, "test.txt": test}, lists, refuse)
     notes: tuple[str, ...] = ()
     if not test and val:
         val, test = (), val
         notes = ("no test list with masks: val.txt is the test split, validation images are drawn from train.txt",)
-    shared = {item.name for item in train} & {item.name for item in (*val, *test)}
-    if shared:
-        refuse(
-            DataError(f"{lists / 'train.txt'}: names {min(shared)!r}, which another list names too; keep one of them")
-        )
+    if not train:
+        raise DataError(f"{lists / 'train.txt'}: names no image that has a mask; {_LAYOUT}")
     return fill_val({"train": train, "val": val, "test": test}, config), notes
 
 
-def _listed(path: Path, images: dict[str, Path], masks: Path, refuse: Refuse) -> tuple[Item, ...]:
-    items = []
-    for stem in sorted({line.split()[0] for line in read_list(path, _LAYOUT)}):
-        mask = masks / f"{stem}.png"
-        if stem not in images:
-            refuse(DataError(f"{path}: names {stem!r}, but JPEGImages/ holds no such image"))
-        elif not mask.is_file():
-            refuse(DataError(f"{mask}: missing, although {path.name} names it"))
+def _refuse_shared(lists: dict[str, tuple[Item, ...]], folder: Path, refuse: Refuse) -> None:
+    owner: dict[str, str] = {}
+    for name, items in lists.items():
+        for item in items:
+            if owner.setdefault(item.name, name) != name:
+                refuse(DataError(f"{folder / name}: names {item.name!r}, which {owner[item.name]} names too; "
+                                 "keep one of them"))  # fmt: skip
+
+
+def _listed(path: Path, images: dict[str, Path], masks: dict[str, Path], refuse: Refuse) -> tuple[Item, ...]:
+    found: dict[str, Item] = {}
+    for line in read_list(path, _LAYOUT):
+        stem = named_stem(line, images)
+        if stem is None:
+            refuse(DataError(f"{path}: names {line!r}, but JPEGImages/ holds no such image; mend the line"))
+        elif stem not in masks:
+            refuse(DataError(f"{images[stem]}: has no mask in SegmentationClass/, although {path.name} names it; add "
+                             f"{stem}.png or remove the line"))  # fmt: skip
         else:
-            items.append(Item(stem, images[stem], mask))
-    return tuple(items)
+            found[stem] = Item(stem, images[stem], masks[stem])
+    return tuple(found[stem] for stem in sorted(found))

@@ -4,14 +4,14 @@ An image is (h, w, c), uint8 or, where its file is deeper than 8 bits, float32 i
 class indices, 255 where nothing is counted.
 """
 
+from onenet.images.decoding import open_image
 from onenet.images.drawing import colourise, cutout, mask_image, outline, overlay, overlay_code, shown
 from onenet.images.geometry import Box, padded_to, reflected, resize, scaled_size
-from onenet.images.masks import MASK_ENCODINGS, read_mask
+from onenet.images.masks import MASK_ENCODINGS, lossy, read_mask
 from onenet.images.reading import (
     SUFFIXES,
     channel_count,
     image_size,
-    open_image,
     read_image,
     scaled_pixels,
     to_channels,
@@ -22,6 +22,6 @@ IGNORED = 255  # in every mask that is held in memory, whatever its file says
 
 __all__ = [
     "IGNORED", "MASK_ENCODINGS", "SUFFIXES", "Box", "atomic_write", "channel_count", "colourise", "cutout",
-    "image_size", "mask_image", "open_image", "outline", "overlay", "overlay_code", "padded_to", "read_image",
+    "image_size", "lossy", "mask_image", "open_image", "outline", "overlay", "overlay_code", "padded_to", "read_image",
     "read_mask", "reflected", "resize", "scaled_pixels", "scaled_size", "shown", "to_channels", "write_image",
 ]  # fmt: skip

@@ -3,53 +3,26 @@
 8-bit pixels stay uint8; deeper ones become float32 in [0, 1], so that nothing of them is lost.
 """
 
-import io
-import os
 import struct
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from onenet.errors import DataError, describe_os_error
-from onenet.images.stacks import is_array, is_stack, read_stack, stack_shape
+from onenet.images.decoding import Source, name_of, open_image, picture_size
+from onenet.images.stacks import colours_first, is_array, is_stack, read_stack, stack_shape
+from onenet.images.tiff import is_tiff
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".npy")
 
-Source = str | Path | bytes
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Range = tuple[float, float]
 
 FULL_RANGE: Range = (0.0, 0.0)
-_GREY = ("1", "L", "I", "I;16", "I;16B", "I;16L", "F", "LA")
-
-
-def name_of(source: Source) -> str:
-    """How an image is called in messages."""
-    return "the image given as bytes" if isinstance(source, bytes) else str(source)
-
-
-def open_image(source: Source) -> Image.Image:
-    """Decode a file (or its bytes) completely, so that a damaged one fails here, with its name."""
-    name = name_of(source)
-    try:
-        if (len(source) if isinstance(source, bytes) else os.path.getsize(source)) == 0:
-            raise DataError(f"{name}: the file is empty; replace or remove it")
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            image.load()
-    except DataError:
-        raise
-    except UnidentifiedImageError:
-        raise DataError(f"{name}: not an image that can be read; replace or remove it") from None
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{name}: {error}") from None
-    except FileNotFoundError:
-        raise DataError(f"{name}: no such file") from None
-    except (OSError, SyntaxError, ValueError, EOFError, OverflowError) as error:
-        reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
-        raise DataError(f"{name}: the image is damaged or unreadable ({reason}); replace or remove it") from None
-    return image
+_GREY = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N", "F", "LA", "La")
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601-2, as Pillow has it
 
 
 def read_image(source: Source, channels: int, value_range: Range = FULL_RANGE) -> Pixels:
@@ -61,20 +34,30 @@ def read_image(source: Source, channels: int, value_range: Range = FULL_RANGE) -
         value_range: pixel values that become 0 and 1; (0, 0) for the whole range of 8 or 16 bits.
 
     Raises:
-        DataError: the file is missing, empty, truncated or not an image, or has no form with `channels` channels.
+        DataError: the file is missing, empty, truncated or not an image, has no form with `channels` channels, or
+            holds values that need a `value_range`.
     """
     name = name_of(source)
-    if is_array(source) or is_stack(source):
-        stack = read_stack(source, name)
-        if is_array(source) or stack.shape[2] == channels:
-            return scaled_pixels(_with_channels(stack, channels, name), value_range, name)
-    return to_channels(open_image(source), channels, name, value_range)
+    if not is_array(source) and not is_stack(source):
+        return to_channels(open_image(source), channels, name, value_range)
+    pixels = read_stack(source, name)
+    if pixels.shape[2] != channels:
+        pixels = pixels[..., : stack_shape(source, name)[2]]  # without transparency
+    coloured = pixels.shape[2] >= 3 and channels in (1, 3) and colours_first(source)
+    if not coloured or pixels.shape[2] == channels:
+        return scaled_pixels(_with_channels(pixels, channels, name), value_range, name)
+    photo = scaled_pixels(pixels[..., :3], value_range, name)
+    if channels == 3:
+        return photo
+    grey = (photo @ _LUMA)[..., None]
+    return grey if photo.dtype == np.float32 else grey.round().astype(np.uint8)
 
 
 def to_channels(image: Image.Image, channels: int, name: str, value_range: Range = FULL_RANGE) -> Pixels:
     """Pixels (h, w, c) with 1 (grey), 3 (RGB) or 4 (RGB and alpha) channels; the EXIF orientation is applied."""
     if channels not in (1, 3) and not (channels == 4 and image.mode == "RGBA"):
-        raise DataError(f"{name}: has {len(image.getbands())} channels, but the model takes {channels}")
+        have = 1 if image.mode in _GREY else len(image.getbands())
+        raise DataError(f"{name}: has {have} channels, but the model takes {channels}")
     try:
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I") or image.mode == "F":
@@ -92,12 +75,12 @@ def to_channels(image: Image.Image, channels: int, name: str, value_range: Range
 def _deep_pixels(image: Image.Image, value_range: Range, name: str) -> NDArray[np.float32]:
     """Grey pixels of more than 8 bits as float32 in [0, 1].
 
-    16-bit files ("I;16") have one scale, so that a dark photo stays dark. A 32-bit one ("I", "F") does not say its
-    own: values up to 255 are bytes, larger ones have 16 bits, floats up to 1 are taken as they are.
+    16-bit ones ("I;16") have one scale, so that a dark photo stays dark. 32-bit ones from memory ("I", "F") do not say
+    their own: values up to 255 are bytes, larger ones have 16 bits, floats up to 1 are taken as they are.
     """
-    deep = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    deep = np.asarray(image, dtype=np.float64)
     if value_range == FULL_RANGE:
-        top = deep.max(initial=0)
+        top = np.nan_to_num(deep).max(initial=0)
         white = 1.0 if image.mode == "F" and top <= 1 else 255.0 if image.mode in ("I", "F") and top <= 255 else 65535.0
         value_range = (0.0, white)
     return scaled_pixels(deep, value_range, name).astype(np.float32)
@@ -106,8 +89,10 @@ def _deep_pixels(image: Image.Image, value_range: Range, name: str) -> NDArray[n
 def scaled_pixels(pixels: NDArray, value_range: Range, name: str) -> Pixels:
     """Pixel values brought to [0, 1] as float32; uint8 without a range of its own stays as it is.
 
+    What is no number (NaN) becomes 0; infinities lie beyond the range like any other value.
+
     Raises:
-        DataError: floats beyond [0, 1], or signed integers, without a `value_range`.
+        DataError: floats beyond [0, 1], or integers but those of 8 and 16 bits, without a `value_range`.
     """
     if value_range == FULL_RANGE:
         if pixels.dtype == np.uint8:
@@ -116,15 +101,20 @@ def scaled_pixels(pixels: NDArray, value_range: Range, name: str) -> Pixels:
             return pixels.astype(np.float32) / np.float32(65535)
         if pixels.dtype == bool:
             return pixels.astype(np.uint8) * np.uint8(255)
-        value_range = (0.0, 1.0)
-        low, high = float(np.nanmin(pixels)), float(np.nanmax(pixels))
-        if not 0 <= low <= high <= 1:
+        finite = pixels[np.isfinite(pixels)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        if pixels.dtype.kind != "f" or not 0 <= low <= high <= 1:
+            as_bytes = pixels.dtype.kind != "f" and low >= 0 and high <= 255
+            example = "0,255" if as_bytes else f"{low:.6g},{high if high > low else low + 1:.6g}"
             raise DataError(
-                f"{name}: holds {pixels.dtype} values from {low:.6g} to {high:.6g}; say which of them are black and "
-                f"white, for example data.value_range=[{low:.6g},{high:.6g}]"
+                f"{name}: holds {pixels.dtype} values from {low:.6g} to {high:.6g}; say which values are black and "
+                f"white in all images, for example data.value_range=[{example}]"
             )
+        value_range = (0.0, 1.0)
     black, white = value_range
-    scaled = (np.nan_to_num(pixels.astype(np.float64)) - black) / ((white - black) or 1.0)
+    if pixels.dtype.kind == "f":
+        pixels = np.nan_to_num(pixels, nan=black, posinf=white, neginf=black)
+    scaled = (pixels.astype(np.float64) - black) / (white - black)
     return scaled.clip(0, 1).astype(np.float32)
 
 
@@ -144,15 +134,12 @@ def image_size(path: str | Path) -> tuple[int, int]:
     Raises:
         DataError: the file is missing, empty, damaged or not an image.
     """
-    if is_array(path) or is_stack(path):
+    if is_array(path):
         return stack_shape(path, str(path))[:2]
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(0x0112, 1) >= 5
-    except Exception:  # Pillow raises many kinds for a damaged header; reading it whole says what is wrong
-        (width, height), turned = open_image(path).size, False
-    return (width, height) if turned else (height, width)
+        return stack_shape(path, str(path))[:2] if is_tiff(path) else picture_size(path)
+    except DataError:
+        return picture_size(path)  # a TIFF that only Pillow knows; else it says what is wrong
 
 
 def channel_count(path: str | Path) -> int:
@@ -166,5 +153,5 @@ def channel_count(path: str | Path) -> int:
     try:
         with Image.open(path) as image:
             return 1 if image.mode in _GREY else 3
-    except (OSError, SyntaxError, ValueError):
+    except Exception:  # as many kinds as there are damages; reading it whole says what is wrong
         return 1 if open_image(path).mode in _GREY else 3
