@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +33,7 @@ def predict(
     """
     import onenet
     from onenet.cli import fail
-    from onenet.deploy.segmenter import KINDS
+    from onenet.deploy.segmenter import KINDS, layer_names
     from onenet.errors import ConfigError, DataError, did_you_mean
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that is no UTF-8 must not stop what prints it
@@ -48,9 +48,10 @@ def predict(
     if out == "-":
         _to_standard_output(onenet.Segmenter(model, threads=threads), sources)
         return
-    jobs = {source: Path(out) / f"{stem}.png" for source, stem in name_outputs(sources, kinds)}
-    _refuse_overwrite(jobs, kinds)
     segmenter = onenet.Segmenter(model, threads=threads)
+    layers = layer_names(segmenter.card)
+    jobs = {source: Path(out) / f"{stem}.png" for source, stem in name_outputs(sources, kinds, layers)}
+    _refuse_overwrite(jobs, kinds, layers)
     bad = 0
     for source, target in jobs.items():
         try:
@@ -116,13 +117,13 @@ def _place(source: str) -> Path:
     return Path(os.path.abspath("/stdin" if source == "-" else source))  # noqa: PTH100 (it would follow links)
 
 
-def _refuse_overwrite(jobs: dict[str, Path], kinds: list[str]) -> None:
+def _refuse_overwrite(jobs: dict[str, Path], kinds: list[str], layers: Sequence[str]) -> None:
     from onenet.deploy.segmenter import result_paths
     from onenet.errors import ConfigError
 
     photos = {_identity(source) for source in jobs if source != "-"} - {None}
     for path in jobs.values():
-        for target in result_paths(path, *kinds).values():
+        for target in result_paths(path, *kinds, layers=layers).values():
             if _identity(target) in photos:
                 raise ConfigError(f"{target}: a result would overwrite this photo; choose another --out")
 
@@ -136,7 +137,7 @@ def _identity(path: str | Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def name_outputs(sources: list[str], kinds: list[str]) -> Iterator[tuple[str, Path]]:
+def name_outputs(sources: list[str], kinds: list[str], layers: Sequence[str] = ()) -> Iterator[tuple[str, Path]]:
     """(source, stem of its results), so that no two results have one name.
 
     Equal stems keep as much of their folders as tells them apart, then the ending (x-jpg); what would still meet
@@ -153,7 +154,7 @@ def name_outputs(sources: list[str], kinds: list[str]) -> Iterator[tuple[str, Pa
     for source, path in zip(sources, paths, strict=True):
         for number in itertools.count(1):
             stem = stems[path] if number == 1 else stems[path].with_name(f"{stems[path].name}-{number}")
-            names = {str(name).lower() for name in result_paths(f"{stem}.png", *kinds).values()}
+            names = {str(name).lower() for name in result_paths(f"{stem}.png", *kinds, layers=layers).values()}
             if taken.isdisjoint(names):
                 break
         taken |= names

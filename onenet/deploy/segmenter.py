@@ -3,6 +3,8 @@
 The card says how the network wants its images; the mask comes back at the photo's own size.
 """
 
+import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -58,37 +60,48 @@ class Result:
 
     @cached_property
     def mask(self) -> NDArray[np.uint8]:
-        """Class indices (h, w) uint8."""
+        """Class indices (h, w) uint8; where classes overlap bit codes, bit i set where class i is."""
         height = self.image.shape[0]
         starts = range(0, height, _STRIP)
-        strips = [self.logits(slice(a, min(a + _STRIP, height))).argmax(0).astype(np.uint8) for a in starts]
-        return np.concatenate(strips)
+        decide = coded if self.card.overlapping else chosen
+        return np.concatenate([decide(self.logits(slice(a, min(a + _STRIP, height)))) for a in starts])
+
+    @property
+    def layers(self) -> NDArray[np.bool_]:
+        """Where each class is, (k, h, w); a pixel is in one layer, or where classes overlap in any number."""
+        index = np.arange(self.card.num_classes, dtype=np.uint8)[:, None, None]
+        return (self.mask >> index & 1 == 1) if self.card.overlapping else self.mask == index
 
     @property
     def probability(self) -> NDArray[np.float32]:
-        """Softmax over the classes, (k, h, w) float32 in [0, 1]."""
-        return softmax(self.logits())
+        """Softmax over the classes, (k, h, w) float32 in [0, 1]; where classes overlap the sigmoid of each."""
+        return sigmoid(self.logits()) if self.card.overlapping else softmax(self.logits())
 
     def overlay(self, opacity: float = 0.45) -> Image.Image:
         """The photo with each class tinted in its colour and outlined."""
-        return Image.fromarray(images.overlay(self.image, self.mask, self.card.colours, self.card.background, opacity))
+        card = self.card
+        if card.overlapping:
+            return Image.fromarray(images.overlay_code(self.image, self.mask, card.colours, opacity))
+        return Image.fromarray(images.overlay(self.image, self.mask, card.colours, card.background, opacity))
 
     def cutout(self) -> Image.Image:
-        """The photo with a transparent background (RGBA)."""
-        return Image.fromarray(images.cutout(self.image, self.mask, self.card.background))
+        """The photo with a transparent background (RGBA); where classes overlap, what no class covers."""
+        nothing = 0 if self.card.overlapping else self.card.background
+        return Image.fromarray(images.cutout(self.image, self.mask, nothing))
 
     def save(self, path: str | Path, *kinds: str) -> list[Path]:
         """Write the mask as `path`, the other `kinds` beside it, and return what was written.
 
         The mask is a palette PNG: its values are the class indices. A path with another ending gets .png appended
         (photo.jpg.png). STEM.overlay.png, STEM.cutout.png and STEM.probability.npz (array "probability", half
-        precision) stand beside STEM.png.
+        precision) stand beside STEM.png; where classes overlap, STEM.png holds bit codes, and each class has a file
+        of its own, STEM.0-NAME.png, black and white.
 
         Raises:
             ConfigError: a kind that does not exist, or a file that is the photo itself.
             OneNetError: the file cannot be written.
         """
-        targets = result_paths(path, *kinds)
+        targets = result_paths(path, *kinds, layers=layer_names(self.card))
         for target in targets.values():
             if self.source is not None and target.exists() and self.source.exists() and target.samefile(self.source):
                 raise ConfigError(f"{target}: the result would overwrite the photo; choose another name or folder")
@@ -101,26 +114,40 @@ class Result:
             with images.atomic_write(target) as file:
                 np.savez_compressed(file, probability=self.probability.astype(np.float16))
         elif kind == "mask":
-            images.write_image(target, images.mask_image(self.mask, self.card.colours))
-        else:
+            colours = self.card.colours
+            palette = images.code_colours(colours) if self.card.overlapping else colours
+            images.write_image(target, images.mask_image(self.mask, palette))
+        elif kind in KINDS:
             images.write_image(target, self.overlay() if kind == "overlay" else self.cutout())
+        else:
+            layer = self.layers[layer_names(self.card).index(kind)]
+            images.write_image(target, layer.astype(np.uint8) * np.uint8(255))
 
 
-def result_paths(path: str | Path, *kinds: str) -> dict[str, Path]:
-    """Where `Result.save` writes each of `kinds` (the mask where none is named)."""
+def layer_names(card: Card) -> tuple[str, ...]:
+    """What the file of each class is called after its number, where classes overlap; else ()."""
+    if not card.overlapping:
+        return ()
+    return tuple(f"{index}-{re.sub(r'[^0-9A-Za-z_-]+', '-', name)}" for index, name in enumerate(card.classes))
+
+
+def result_paths(path: str | Path, *kinds: str, layers: Sequence[str] = ()) -> dict[str, Path]:
+    """Where `Result.save` writes each of `kinds` (the mask where none is named), and each of `layers` with the mask."""
     path = Path(path)
     path = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
     unknown = next((kind for kind in kinds if kind not in KINDS), None)
     if unknown is not None:
         raise ConfigError(f"cannot save {unknown!r}: {did_you_mean(unknown, KINDS)}")
     endings = {"mask": path.suffix, "probability": ".probability.npz"}
-    return {kind: path.with_suffix(endings.get(kind, f".{kind}.png")) for kind in kinds or ("mask",)}
+    written = [*(kinds or ("mask",)), *(layers if not kinds or "mask" in kinds else ())]
+    return {kind: path.with_suffix(endings.get(kind, f".{kind}.png")) for kind in written}
 
 
 class Segmenter:
     """Draws masks with a trained model: called with an image, it returns a `Result`.
 
-    The image can be a path, the bytes of a file, a PIL image, or an array (h, w), (h, w, c), uint8 or float in [0, 1].
+    The image can be a path, the bytes of a file, a PIL image, or an array (h, w), (h, w, c), of bytes,
+    16-bit numbers, or floats in [0, 1].
     """
 
     def __init__(self, runner: Runner, card: Card) -> None:
@@ -145,26 +172,45 @@ class Segmenter:
         return Result(shown, logits, self.card, Path(source) if isinstance(source, (str, Path)) else None)
 
     def _pixels(self, source: Source) -> NDArray:
+        channels, value_range = self.card.in_channels, self.card.value_range
         if isinstance(source, (str, Path, bytes)):
-            return images.read_image(source, self.card.in_channels)
+            return images.read_image(source, channels, value_range)
         if isinstance(source, Image.Image):
-            return images.to_channels(source, self.card.in_channels, "the image")
-        return check_pixels(np.asarray(source), self.card.in_channels)
+            return images.to_channels(source, channels, "the image", value_range)
+        return check_pixels(np.asarray(source), channels, value_range)
 
 
-def check_pixels(array: NDArray, channels: int) -> NDArray:
-    """An array as (h, w, c), uint8 or float32 in [0, 1]."""
+def check_pixels(array: NDArray, channels: int, value_range: tuple[float, float] = (0.0, 0.0)) -> NDArray:
+    """An array as (h, w, c), uint8 or float32 in [0, 1]; `value_range` is of whole numbers, floats have been scaled."""
     array = array[..., None] if array.ndim == 2 else array
     if array.ndim != 3 or array.shape[2] != channels or 0 in array.shape:
         raise ShapeError(f"the model takes images (h, w, {channels}), not an array of shape {array.shape}")
-    if array.dtype == np.uint8:
-        return array
+    if array.dtype in (np.uint8, np.uint16):
+        return images.scaled_pixels(array, value_range, "the image")
     if not np.issubdtype(array.dtype, np.floating):
-        raise ShapeError(f"the model takes uint8 images or floats in [0, 1], not {array.dtype}")
+        raise ShapeError(f"the model takes uint8 or uint16 images or floats in [0, 1], not {array.dtype}")
     low, high = float(array.min()), float(array.max())
     if not (low >= 0 and high <= 1):
         raise ShapeError(f"a float image must lie in [0, 1], but this one holds {low:.4g} to {high:.4g}")
     return array.astype(np.float32)
+
+
+def chosen(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The class of each pixel (h, w) from logits (k, h, w)."""
+    return logits.argmax(0).astype(np.uint8)
+
+
+def coded(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Bit codes (h, w) of overlapping classes from logits (k, h, w): bit i where class i is more likely than not."""
+    code = np.zeros(logits.shape[1:], dtype=np.uint8)
+    for bit, plane in enumerate(logits):
+        code |= (plane > 0).astype(np.uint8) << np.uint8(bit)
+    return code
+
+
+def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The probability of each class by itself."""
+    return (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)  # never overflows
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ class indices, 255 where nothing is counted.
 """
 
 from onenet.images.decoding import open_image
-from onenet.images.drawing import colourise, cutout, mask_image, outline, overlay, overlay_code, shown
+from onenet.images.drawing import code_colours, colourise, cutout, mask_image, outline, overlay, overlay_code, shown
 from onenet.images.geometry import Box, padded_to, reflected, resize, scaled_size
 from onenet.images.masks import MASK_ENCODINGS, lossy, read_mask
 from onenet.images.reading import (
@@ -21,7 +21,8 @@ from onenet.images.writing import atomic_write, write_image
 IGNORED = 255  # in every mask that is held in memory, whatever its file says
 
 __all__ = [
-    "IGNORED", "MASK_ENCODINGS", "SUFFIXES", "Box", "atomic_write", "channel_count", "colourise", "cutout",
-    "image_size", "lossy", "mask_image", "open_image", "outline", "overlay", "overlay_code", "padded_to", "read_image",
-    "read_mask", "reflected", "resize", "scaled_pixels", "scaled_size", "shown", "to_channels", "write_image",
+    "IGNORED", "MASK_ENCODINGS", "SUFFIXES", "Box", "atomic_write", "channel_count", "code_colours", "colourise",
+    "cutout", "image_size", "lossy", "mask_image", "open_image", "outline", "overlay", "overlay_code", "padded_to",
+    "read_image", "read_mask", "reflected", "resize", "scaled_pixels", "scaled_size", "shown", "to_channels",
+    "write_image",
 ]  # fmt: skip

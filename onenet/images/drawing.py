@@ -67,3 +67,13 @@ def mask_image(mask: Array, colours: Colours) -> Image.Image:
     image = Image.fromarray(mask, mode="P")
     image.putpalette(np.asarray(colours, dtype=np.uint8).reshape(-1).tolist())
     return image
+
+
+def code_colours(colours: Colours) -> list[tuple[int, int, int]]:
+    """A colour for every bit code of overlapping classes: the mean of the colours of its classes, black for none."""
+    found = []
+    for code in range(2 ** len(colours)):
+        there = [colour for bit, colour in enumerate(colours) if code >> bit & 1] or [(0, 0, 0)]
+        red, green, blue = np.mean(there, axis=0).round().astype(int).tolist()
+        found.append((red, green, blue))
+    return found

@@ -149,7 +149,7 @@ def test_a_label_out_of_range(refusal, desk, tiny):
 
 def test_a_mask_in_colour(refusal, desk, tiny):
     shutil.copy(desk / "photo.png", desk / "photos/masks/photo3.png")
-    assert "photo3.png: a mask holds one label per pixel, but this is a RGB image" in refusal(*quick(tiny))
+    assert "photo3.png: a mask in colours" in refusal(*quick(tiny))
 
 
 def test_one_photo_only(refusal, desk, tiny):
