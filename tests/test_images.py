@@ -120,32 +120,35 @@ def test_a_palette_image_with_a_transparent_colour_is_read_in_its_colours(tmp_pa
     assert read_image(path, 3).tolist() == [[[10, 20, 30], [200, 100, 0]]]
 
 
-def test_16_bits_become_8(tmp_path):
-    deep = np.array([[0, 257, 32896, 65535]], dtype=np.uint16)
-    assert read_image(saved(tmp_path, deep), 1)[..., 0].tolist() == [[0, 1, 128, 255]]
+def test_16_bits_become_numbers_from_0_to_1_and_none_is_lost(tmp_path):
+    deep = np.array([[0, 1, 257, 32896, 65534, 65535]], dtype=np.uint16)
+    found = read_image(saved(tmp_path, deep), 1)
+    assert found.dtype == np.float32 and found.shape == (1, 6, 1)
+    assert (found[..., 0] * 65535).round().tolist() == deep.tolist()
 
 
 @pytest.mark.parametrize("content", [[[0, 200, 257]], [[0, 257, 65535]]])
 def test_the_scale_of_16_bits_does_not_depend_on_the_photo(tmp_path, content):
     deep = np.array(content, dtype=np.uint16)
     found = read_image(saved(tmp_path, deep, "deep.tif"), 1)[0, :, 0]
-    assert found.tolist() == np.round(deep[0] / 257).tolist()
+    assert np.allclose(found, deep[0] / 65535, atol=1e-7)
     big_endian = Image.frombytes("I;16B", (3, 1), deep.astype(">u2").tobytes())
     assert to_channels(big_endian, 1, "the image")[0, :, 0].tolist() == found.tolist()
 
 
 @pytest.mark.parametrize(
     ("values", "seen"),
-    [([0, 100, 255], [0, 100, 255]), ([-5, 257, 65535], [0, 1, 255]), ([0, 256, 70000], [0, 1, 255])],
+    [([0, 100, 255], [0, 100 / 255, 1]), ([-5, 257, 65535], [0, 257 / 65535, 1]), ([0, 256, 70000], [0, 256 / 65535, 1])],
 )
 def test_32_bits_hold_8_or_16(values, seen):
-    assert to_channels(Image.fromarray(np.array([values], dtype=np.int32)), 1, "the image")[0, :, 0].tolist() == seen
+    found = to_channels(Image.fromarray(np.array([values], dtype=np.int32)), 1, "the image")
+    assert np.allclose(found[0, :, 0], seen, atol=1e-7)
 
 
 def test_a_float_image_between_0_and_1_is_not_read_as_black(tmp_path):
     bright = np.array([[0.0, 0.5, 1.0]], dtype=np.float32)
     found = read_image(saved(tmp_path, bright, "float.tif"), 1)[0, :, 0]
-    assert np.abs(found - [0, 127.5, 255]).max() <= 1
+    assert found.tolist() == [0, 0.5, 1]
 
 
 def test_1_bit_becomes_black_and_white(tmp_path):
@@ -291,12 +294,33 @@ def test_a_1_bit_mask_is_read_as_0_and_1(tmp_path):
     assert read_mask(saved(tmp_path, Image.fromarray(np.array([[True, False]])))).tolist() == [[1, 0]]
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "F"])
-def test_an_image_with_colours_is_no_mask(tmp_path, mode):
-    path = tmp_path / "mask.tif"
-    Image.new(mode, (3, 3)).save(path)
-    with pytest.raises(DataError, match=rf"mask\.tif.* {mode} image; save it as L or P"):
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_labels_that_were_saved_as_a_colour_image_are_read_as_labels(tmp_path, mode):
+    values = np.array([[0, 1, 2], [2, 1, 0]], dtype=np.uint8)
+    path = saved(tmp_path, Image.fromarray(values).convert(mode), "mask.png")
+    assert read_mask(path).tolist() == values.tolist()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_mask_in_real_colours_is_refused_with_the_setting_that_reads_it(tmp_path, mode):
+    path = tmp_path / "mask.png"
+    image = Image.new(mode, (3, 1), "#000000")
+    image.putpixel((1, 0), (255, 0, 0, 255)[: len(mode)])
+    image.save(path)
+    with pytest.raises(DataError, match=r'mask\.png: a mask in colours.*data\.class_values=\["#000000","#ff0000"\]'):
         read_mask(path)
+    assert read_mask(path, "colour").tolist() == [[0, 0xFF0000, 0]]
+
+
+def test_the_object_of_a_cut_out_is_what_is_not_transparent(tmp_path):
+    pixels = np.zeros((1, 3, 4), dtype=np.uint8)
+    pixels[0, :, 3] = 0, 127, 128
+    path = saved(tmp_path, pixels, "cutout.png")
+    assert read_mask(path, "alpha").tolist() == [[0, 0, 1]]
+    with pytest.raises(DataError, match=r"cutout\.png: .*data\.mask_encoding=alpha"):
+        read_mask(path)
+    with pytest.raises(DataError, match="no alpha channel"):
+        read_mask(saved(tmp_path, PHOTO, "opaque.png"), "alpha")
 
 
 # --- resizing
