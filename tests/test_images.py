@@ -138,7 +138,11 @@ def test_the_scale_of_16_bits_does_not_depend_on_the_photo(tmp_path, content):
 
 @pytest.mark.parametrize(
     ("values", "seen"),
-    [([0, 100, 255], [0, 100 / 255, 1]), ([-5, 257, 65535], [0, 257 / 65535, 1]), ([0, 256, 70000], [0, 256 / 65535, 1])],
+    [
+        ([0, 100, 255], [0, 100 / 255, 1]),
+        ([-5, 257, 65535], [0, 257 / 65535, 1]),
+        ([0, 256, 70000], [0, 256 / 65535, 1]),
+    ],
 )
 def test_32_bits_hold_8_or_16(values, seen):
     found = to_channels(Image.fromarray(np.array([values], dtype=np.int32)), 1, "the image")
