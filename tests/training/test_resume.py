@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_run import contents, files, same_bits, same_runs, train
+from runs_compared import contents, files, same_bits, same_runs, train
 
 from onenet.config import load_config
 from onenet.errors import ConfigError, DataError
