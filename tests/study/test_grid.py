@@ -104,6 +104,9 @@ def test_the_table_has_a_row_per_model_with_mean_and_standard_deviation():
     assert row["IoU cat"] == "0.600 ± 0.100" and row["IoU dog"] == "-"
     assert row["parameters, M"] == "1.50" and row["GMAC"] == "0.25"
     assert dict(zip(head, b, strict=True))["mean IoU"] == "**0.700**"  # one seed has no spread
+    one = cell("c", 0.70)
+    one["report"]["confidence_intervals"] = {"mean_iou": [0.65, 0.74]}
+    assert "| **0.700 (0.650 to 0.740)** |" in to_markdown({"cells": [one]})
 
 
 def test_many_classes_have_no_columns_of_their_own():
