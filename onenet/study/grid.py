@@ -14,6 +14,7 @@ from onenet.images import atomic_write
 from onenet.models.catalog import create_model
 from onenet.scoring import evaluate
 from onenet.study.plan import Plan
+from onenet.training.changes import changed_keys
 from onenet.training.folder import RunFolder, environment
 from onenet.training.run import Run
 
@@ -37,8 +38,8 @@ def run_plan(
         done = folder.path / "cell.json"
         config = load_config(plan.recipe, [*plan.overrides, *overrides, f"model.name={model}", f"train.seed={seed}"])
         begun = (folder.path / "config.toml").is_file()
-        if begun and folder.config() != config.anchored():
-            raise ConfigError(f"{folder.path}: holds a cell of another configuration; choose another --out")
+        if begun and (keys := changed_keys(folder.config().to_dict(), config)):
+            raise ConfigError(f"{folder.path}: holds a cell with {', '.join(keys)}; choose another --out")
         if not done.is_file():
             _run_cell(config, folder, plan, on_cell)
         elif rescore:
