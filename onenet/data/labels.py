@@ -269,6 +269,7 @@ def _by_values(values: Mapping[int, Item], config: DataConfig) -> tuple[dict[int
     top = (config.num_classes or IGNORED - 1) - 1
     worst = counted[-1]
     file = values[worst].mask
+    setting = ",".join(map(str, counted))
     shown = ", ".join(map(str, counted[:6])) + (", ..." if counted[6:] else "")
     if lossy(file) and counted != list(range(worst + 1)):
         raise DataError(f"{file}: masks hold {shown}: lossy compression has changed the labels; save masks as PNG")
@@ -283,7 +284,7 @@ def _by_values(values: Mapping[int, Item], config: DataConfig) -> tuple[dict[int
     if not config.num_classes and counted != list(range(worst + 1)):
         raise DataError(
             f"{file}: masks hold {shown}, which are not class indices 0, 1, 2, ...; say which value is which class, "
-            f"data.class_values=[{shown}], or set data.num_classes if a class does not occur"
+            f"data.class_values=[{setting}], or set data.num_classes if a class does not occur"
         )
     mapping = {index: index for index in range(max(worst, config.num_classes - 1) + 1)}
     return {**mapping, config.ignore_index: IGNORED}, ()
