@@ -112,8 +112,8 @@ SECTIONS = (
     (
         "Reading images and training on them",
         "throughput",
-        "Images per second, for each way of keeping them (`data.cache`) and of reading them (`train.workers`). The cache "
-        "on the device is made for GPUs; here the device is the CPU.",
+        "Images per second, for each way of keeping them (`data.cache`) and of reading them (`train.workers`). The "
+        "cache on the device is made for GPUs; here the device is the CPU.",
         throughput_markdown,
     ),
     (
