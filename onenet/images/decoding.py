@@ -61,7 +61,7 @@ def open_image(source: Source, rawmode: str = "") -> Image.Image:
     except FileNotFoundError:
         raise DataError(f"{name}: no such file") from None
     except MemoryError:
-        raise DataError(f"{name}: does not fit into memory; cut it into pieces") from None
+        raise DataError(f"{name}: too large to be read at once; cut it into pieces") from None
     except (OSError, SyntaxError, ValueError, EOFError, OverflowError) as error:
         reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
         raise DataError(f"{name}: the image is damaged or unreadable ({reason}); replace or remove it") from None

@@ -35,9 +35,10 @@ def deep_header(source: Source) -> DeepHeader | None:
         width, height, bits, colour_type = struct.unpack(">IIBB", begin[16:26])
         bands = _PNG_BANDS.get(colour_type, "")
         return DeepHeader(bands, height, width, len(bands)) if bits == 16 and bands else None
-    if (found := _PNM.match(begin)) and 255 < int(found[4]) < 65536:
-        return DeepHeader("PNM", int(found[3]), int(found[2]), 3 if found[1] == b"6" else 1, found.end())
-    return None
+    found = _PNM.match(begin)
+    if found is None or not 255 < int(found[4]) < 65536 or not int(found[2]) * int(found[3]):
+        return None
+    return DeepHeader("PNM", int(found[3]), int(found[2]), 3 if found[1] == b"6" else 1, found.end())
 
 
 def read_deep(source: Source, header: DeepHeader) -> NDArray[np.uint16]:

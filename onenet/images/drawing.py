@@ -64,8 +64,8 @@ def overlay_code(image: NDArray, code: Array, colours: Colours, opacity: float =
 
 def mask_image(mask: Array, colours: Colours) -> Image.Image:
     """A palette image: its values are the class indices, and every viewer shows them in the class colours."""
-    image = Image.fromarray(mask, mode="P")
-    image.putpalette(np.asarray(colours, dtype=np.uint8).reshape(-1).tolist())
+    image = Image.fromarray(mask)
+    image.putpalette(np.asarray(colours, dtype=np.uint8).reshape(-1).tolist())  # makes it a palette image
     return image
 
 

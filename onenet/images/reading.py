@@ -56,7 +56,7 @@ def read_image(source: Source, channels: int, value_range: Range = FULL_RANGE) -
 def to_channels(image: Image.Image, channels: int, name: str, value_range: Range = FULL_RANGE) -> Pixels:
     """Pixels (h, w, c) with 1 (grey), 3 (RGB) or 4 (RGB and alpha) channels; the EXIF orientation is applied."""
     if channels not in (1, 3) and not (channels == 4 and image.mode == "RGBA"):
-        have = 1 if image.mode in _GREY else len(image.getbands())
+        have = 1 if image.mode in _GREY else 3
         raise DataError(f"{name}: has {have} channels, but the model takes {channels}")
     try:
         image = ImageOps.exif_transpose(image)

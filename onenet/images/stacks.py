@@ -75,6 +75,7 @@ def _channels_last(array: NDArray, name: str) -> NDArray:
     if array.dtype.kind not in "buif" or array.ndim not in (2, 3) or 0 in array.shape:
         raise DataError(f"{name}: an image is an array (h, w), (h, w, c) or (c, h, w) of numbers, "
                         f"not {array.dtype} of shape {array.shape}")  # fmt: skip
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)  # so that types are equal on every machine
     if array.ndim == 2:
         return array[..., None]
     return np.moveaxis(array, 0, -1) if array.shape[0] < array.shape[2] else array

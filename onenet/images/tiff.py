@@ -15,6 +15,9 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274
+_TRANSPARENCY = 4  # of the subfile type, TIFF 6.0: a page that says which pixels of another one count
+_LARGE = 1 << 28  # bytes
+_PACKED = 2000  # times as many bytes as the file's, which is more than deflate can do
 _GREY = (tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.MINISBLACK)
 
 
@@ -29,6 +32,7 @@ class TiffHeader:
         alpha: how many of them are transparency.
         colour: the first page begins with red, green and blue.
         photo: Pillow reads it whole.
+        negative: its zero is white, so that Pillow inverts it.
         orientation: as in EXIF.
     """
 
@@ -39,6 +43,7 @@ class TiffHeader:
     alpha: int
     colour: bool
     photo: bool
+    negative: bool
     orientation: int
 
 
@@ -69,10 +74,11 @@ def read_tiff(source: Source, name: str) -> NDArray:
     try:
         with tifffile.TiffFile(as_file(source)) as file:
             header = _header(file)
+            _refuse_too_large(header, file)
             try:
                 pages = [_channels_last(file.pages[index]) for index in header.pages]  # type: ignore[arg-type]
-            except (ValueError, KeyError) as error:
-                if "imagecodecs" not in str(error) or header.orientation != 1:
+            except (ValueError, KeyError, ImportError) as error:
+                if not _is_missing_package(error) or header.orientation != 1:
                     raise
                 pages = _by_pillow(source, header, file.pages[0].dtype, error)  # type: ignore[arg-type]
         return _upright(np.concatenate(pages, axis=2), header.orientation)
@@ -85,8 +91,10 @@ def _header(file: tifffile.TiffFile) -> TiffHeader:
     first = every[0]
     assert isinstance(first, tifffile.TiffPage)
     height, width, samples = _shape(first)
-    pages = tuple(index for index, page in enumerate(every) if _shape(page)[:2] == (height, width))
-    orientation = int(first.tags.valueof(_ORIENTATION, 1) or 1)
+    same = [index for index, page in enumerate(every) if _shape(page)[:2] == (height, width)]
+    pages = tuple(index for index in same if index == 0 or not _says_what_counts(every[index]))
+    orientation = first.tags.valueof(_ORIENTATION, 1)
+    orientation = orientation if orientation in range(2, 9) else 1
     grey, colour = first.photometric in _GREY, first.photometric == tifffile.PHOTOMETRIC.RGB
     known = {tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA}
     alpha = sum(extra in known for extra in first.extrasamples)
@@ -100,8 +108,23 @@ def _header(file: tifffile.TiffFile) -> TiffHeader:
         alpha=alpha if len(pages) == 1 else 0,
         colour=colour and samples >= 3,
         photo=shallow and bands and (len(pages) == 1 or not (grey or colour)),
+        negative=first.photometric == tifffile.PHOTOMETRIC.MINISWHITE,
         orientation=orientation,
     )
+
+
+def _refuse_too_large(header: TiffHeader, file: tifffile.TiffFile) -> None:
+    """Refuse what would fill the memory: more pixels than Pillow takes, or a damaged header's idea of the size."""
+    pixels = header.height * header.width
+    size = pixels * header.channels * file.pages[0].dtype.itemsize  # type: ignore[union-attr]
+    if pixels > 2 * (Image.MAX_IMAGE_PIXELS or pixels):
+        raise MemoryError
+    if size > _LARGE and size > _PACKED * file.filehandle.size:
+        raise ValueError(f"{header.height}x{header.width} with {header.channels} channels in a file that small")
+
+
+def _says_what_counts(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:
+    return isinstance(page, tifffile.TiffPage) and bool(page.subfiletype & _TRANSPARENCY)
 
 
 def _shape(page: tifffile.TiffPage | tifffile.TiffFrame) -> tuple[int, int, int]:
@@ -116,17 +139,21 @@ def _channels_last(page: tifffile.TiffPage) -> NDArray:
 
 def _by_pillow(source: Source, header: TiffHeader, dtype: np.dtype, reason: Exception) -> list[NDArray]:
     """The pages by Pillow, whose libtiff knows LZW; it has no more than 8 bits where a page has several channels."""
-    pages = []
-    with Image.open(as_file(source)) as image:
-        for index in header.pages:
-            image.seek(index)
-            pixels = np.asarray(image)
-            pages.append(pixels.reshape(*pixels.shape[:2], -1).astype(dtype))
-            if sum(page.shape[2] for page in pages) > header.channels or (pixels.ndim == 3 and dtype.itemsize > 1):
-                raise reason
-    if sum(page.shape[2] for page in pages) != header.channels:
+    try:
+        with Image.open(as_file(source)) as image:
+            pages = [_page_by_pillow(image, index, header.negative) for index in header.pages]
+    except Exception:  # Pillow does not know it either
+        raise reason from None
+    deep_colours = dtype.itemsize > 1 and any(page.shape[2] > 1 for page in pages)
+    if deep_colours or sum(page.shape[2] for page in pages) != header.channels:
         raise reason
-    return pages
+    return [page.astype(dtype) for page in pages]
+
+
+def _page_by_pillow(image: Image.Image, index: int, negative: bool) -> NDArray:
+    image.seek(index)
+    pixels = ~np.asarray(image) if negative and image.mode in ("1", "L") else np.asarray(image)
+    return pixels.reshape(*pixels.shape[:2], -1)
 
 
 def _upright(pixels: NDArray, orientation: int) -> NDArray:
@@ -136,14 +163,18 @@ def _upright(pixels: NDArray, orientation: int) -> NDArray:
     return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
 
 
+def _is_missing_package(error: Exception) -> bool:
+    return "imagecodecs" in str(error) or isinstance(error, ImportError)
+
+
 def _refusal(error: Exception, name: str) -> DataError:
     if isinstance(error, FileNotFoundError):
         return DataError(f"{name}: no such file")
     reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
     reason = " ".join(reason.split())[:120] or type(error).__name__
-    if "imagecodecs" in reason:
+    if _is_missing_package(error):
         return DataError(f"{name}: its compression needs one more package ({reason}); pip install imagecodecs, or save "
                          "the TIFF uncompressed")  # fmt: skip
     if isinstance(error, MemoryError):
-        return DataError(f"{name}: does not fit into memory; cut it into pieces")
+        return DataError(f"{name}: too large to be read at once; cut it into pieces")
     return DataError(f"{name}: the TIFF is damaged or of a kind that cannot be read ({reason}); replace or remove it")

@@ -29,6 +29,8 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
         OneNetError: the folder cannot be written to.
     """
     path = Path(path)
+    if not path.name:
+        raise OneNetError(f"{path}: cannot be written, it is a folder; name a file in it")
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +49,9 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
 
 def write_image(path: str | Path, image: NDArray[np.uint8] | Image.Image) -> None:
     """Write a PNG (or what the suffix says) completely or not at all."""
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(image.squeeze())
+    if isinstance(image, Image.Image):
+        picture = image
+    else:
+        picture = Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
     with atomic_write(path) as file:
         picture.save(file, format=Image.registered_extensions().get(Path(path).suffix.lower(), "PNG"))
