@@ -102,7 +102,7 @@ def throughput(
     from onenet.bench.throughput import measure_throughput
     from onenet.cli.train import read_config
 
-    result = measure_throughput(read_config([*(words or []), f"train.epochs={rounds + 1}"], data), rounds)
+    result = measure_throughput(read_config(words or [], data), rounds)
     print(json_.dumps(result, indent=2) if json else throughput_markdown(result))
 
 

@@ -74,13 +74,12 @@ def _draw(segmenter: "Segmenter", source: str) -> "Result":
 
 def _to_standard_output(segmenter: "Segmenter", sources: list[str]) -> None:
     from onenet.errors import ConfigError
-    from onenet.images import mask_image
 
     if len(sources) != 1:
         raise ConfigError(f"--out - writes one mask, but there are {len(sources)} inputs; give a folder")
     result = _draw(segmenter, sources[0])
     buffer = io.BytesIO()
-    mask_image(result.mask, segmenter.card.colours).save(buffer, "PNG")
+    result.mask_image().save(buffer, "PNG")
     sys.stdout.buffer.write(buffer.getvalue())
 
 

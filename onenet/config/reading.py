@@ -46,6 +46,9 @@ def load_config(
                 raise ConfigError(f"{source}: {section} must be a table, for example [{section}]")
             merged[section].update(values)
     sections = {key: _typed(cls, key, merged[key]) for key, cls in SECTIONS.items()}
+    data_: DataConfig = sections["data"]
+    if data_.overlapping and data_.format != "folder":
+        raise ConfigError(f"data.overlapping=true: {data_.format} has one mask per image; leave it out, or use folder")
     if not isinstance(merged["model"].get("name"), str):
         raise ConfigError("model.name: expected the name of a network, see `onenet list models`")
     return Config(model=merged["model"], name=name, **sections)

@@ -20,7 +20,7 @@ def open_dataset(config: DataConfig) -> Dataset:
     """Find the images and masks that `config` names and split them; reads file lists and labels, no pictures.
 
     Raises:
-        ConfigError: no root given, or an unknown packaged set.
+        ConfigError: no root given, an unknown packaged set, or keys that contradict each other or the data.
         DataError: the folder is missing, has another layout, or too few images.
     """
     config = located(config)

@@ -48,7 +48,8 @@ def check_data(config: DataConfig, progress: Progress | None = None) -> DataRepo
     twice, twice_in_one = find_duplicates(pairs, " ".join(problem.text for problem in problems))
     problems += [] if config.skip_unreadable else unreadable
     problems += [*channel_problems(pairs, config), *value_problems(pairs, config), *size_problems(pairs)]
-    problems += [*judgement.problems, *twice]
+    told = {problem.text for problem in problems}
+    problems += [*(problem for problem in judgement.problems if problem.text not in told), *twice]
     if not pairs and not problems:
         problems.append(Finding("files", f"{config.root}: holds no images with masks", config.root))
     if judgement.settled and not judgement.problems:

@@ -156,6 +156,9 @@ def match(image_folder: Path, mask_folder: Path, refuse: Refuse = stop, layout: 
     images, masks = files(image_folder, refuse, layout), files(mask_folder, refuse, layout)
     if not images:
         raise DataError(f"{image_folder}: holds no images ({', '.join(SUFFIXES[:4])}, ...)")
+    if not masks and any(path.is_dir() for path in mask_folder.iterdir()):
+        raise DataError(f"{mask_folder}: holds folders, but no masks; put the masks into it, or, if each folder holds "
+                        "the masks of one class, set data.overlapping=true")  # fmt: skip
     if masks and not set(images) & set(masks):
         raise DataError(f"{mask_folder}: no mask has the name of an image ({next(iter(images))} ... and "
                         f"{next(iter(masks))} ...); do these folders belong together?")  # fmt: skip
@@ -216,16 +219,18 @@ def count_channels(items: Sequence[Item]) -> int:
     Raises:
         DataError: a multispectral image among others.
     """
-    found: dict[int, Item] = {}
+    found: dict[int, list[Item]] = {}
     for item in items:
         try:
-            found.setdefault(channel_count(item.image), item)
+            found.setdefault(channel_count(item.image), []).append(item)
         except DataError:
             continue  # reading the image itself will say what is wrong with it
     if set(found) <= {1, 3}:
         return max(found, default=3)
+    order = sorted(found, key=lambda channels: len(found[channels]))
+    rare, common = order[0], order[-1]
     if len(found) > 1:
-        (some, first), (other, second) = list(found.items())[:2]
-        raise DataError(f"{second.image}: has {other} channels, but {first.image.name} has {some}; all images must "
-                        "have the same number; convert them, or remove those that differ")  # fmt: skip
-    return next(iter(found))
+        odd, usual = found[rare][0].image, found[common][0].image
+        raise DataError(f"{odd}: has {rare} channels, but {usual.name} has {common}; all images must have the same "
+                        "number; convert them, or remove those that differ")  # fmt: skip
+    return common

@@ -2,23 +2,22 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from onenet.card import default_classes, default_colours
 from onenet.config import DataConfig
 from onenet.data.classes import ClassTable, Colour, colour_number, find_class_table, parse_colour, read_class_table
+from onenet.data.mask_values import refuse_mixture, values_of
 from onenet.data.sample import Item, shown_value
 from onenet.errors import ConfigError, DataError
-from onenet.images import IGNORED, lossy, read_mask
+from onenet.images import IGNORED, lossy
 
 NO_BACKGROUND = -1
 
 _BLENDED = 12  # more different labels than these are seldom meant
+_MOST_LISTED = 48  # values in a message, to be copied
+_NO_LABELS = "it looks like a photo, or like a mask with smoothed outlines; masks hold class indices"
 _BLACK_AND_WHITE = "masks hold 0 and 255: read as classes 0 and 1"
 
 
@@ -53,14 +52,14 @@ def read_labels(config: DataConfig, items: Sequence[Item]) -> Labels:
     path = find_class_table(Path(config.root), config.class_table)
     table = class_table(config, path)
     encoding = encoding_of(config, table)
-    values, notes = _values(items, encoding, config)
+    values, notes = values_of(items, encoding, config)
     if table and table.coloured and encoding == "colour" and _are_indices(table, values, items, config):
         encoding = "index"
-        values, notes = _values(items, encoding, config)
+        values, notes = values_of(items, encoding, config)
     if table and table.coloured and encoding != "colour":
         table = table.by_index()
     if items and not config.class_values:
-        _refuse_mixture(values, items, encoding)
+        refuse_mixture(values, items, encoding)
     if table is not None:
         labels = _by_table(table, path, values, encoding, config)
         return dataclasses.replace(labels, notes=(*notes, *labels.notes))
@@ -142,62 +141,16 @@ def background_of(names: Sequence[str]) -> int:
     return next((index for index, name in enumerate(names) if name.lower() in known), NO_BACKGROUND)
 
 
-def mask_values(items: Sequence[Item], encoding: str) -> dict[int, Item]:
-    """Every value that occurs in a mask, with one item that holds it.
-
-    Raises:
-        DataError: a mask is unreadable, or not in this encoding.
-    """
-    with ThreadPoolExecutor(4) as pool:  # Pillow decodes outside the interpreter lock
-        found = pool.map(lambda item: distinct(read_mask(item.mask, encoding)), items)
-        return {int(value): item for item, values in zip(items, found, strict=True) for value in values}
-
-
-def distinct(raw: NDArray[np.integer]) -> NDArray[np.integer]:
-    """The values that occur, in ascending order; quicker than `np.unique` for bytes."""
-    return np.flatnonzero(np.bincount(raw.ravel())) if raw.dtype == np.uint8 else np.unique(raw)
-
-
-def _values(items: Sequence[Item], encoding: str, config: DataConfig) -> tuple[dict[int, Item], tuple[str, ...]]:
-    """`mask_values`, and a note on the masks that are left out where `data.skip_unreadable`."""
-    if not config.skip_unreadable:
-        return mask_values(items, encoding), ()
-    found: dict[int, Item] = {}
-    errors: list[DataError] = []
-    for item in items:
-        try:
-            found |= {int(value): item for value in distinct(read_mask(item.mask, encoding))}
-        except DataError as error:
-            errors.append(error)
-    if errors and len(errors) == len(items):
-        raise errors[0]
-    return found, (f"{len(errors)} masks cannot be read and are left out, the first: {errors[0]}",) if errors else ()
-
-
 def _are_indices(table: ClassTable, values: Mapping[int, Item], items: Sequence[Item], config: DataConfig) -> bool:
     """Whether masks hold class numbers although their table has colours: some colour is strange, but no number is."""
     known = {*table.values, *table.void}
     if config.mask_encoding != "auto" or config.class_values or known.issuperset(values):
         return False
     try:
-        numbers, _ = _values(items, "index", config)
+        numbers, _ = values_of(items, "index", config)
     except DataError:
         return False  # the masks are in colours
     return {*range(len(known)), config.ignore_index}.issuperset(numbers)
-
-
-def _refuse_mixture(values: Mapping[int, Item], items: Sequence[Item], encoding: str) -> None:
-    """Refuse masks of which some hold 0 and 1 and others 0 and 255: the object of one kind would not be counted."""
-    if set(values) != {0, 1, 255}:
-        return
-    for item in (values[1], values[255], *items):
-        try:
-            if {1, 255} <= set(distinct(read_mask(item.mask, encoding)).tolist()):
-                return
-        except DataError:
-            continue  # left out
-    raise DataError(f"{values[1].mask}: holds 0 and 1, but {values[255].mask.name} holds 0 and 255; save all masks "
-                    "alike, or set data.class_values=[0,1] if 255 is not to be counted")  # fmt: skip
 
 
 def _given_values(config: DataConfig) -> ClassTable:
@@ -225,6 +178,8 @@ def _by_table(
     notes: tuple[str, ...] = ()
     if set(values) == {0, 255} and table.values == (0, 1):  # named 0 and 1, drawn as black and white
         mapping, notes = {0: 0, 255: 1}, (_BLACK_AND_WHITE,)
+    elif set(values) == {0, 255} and count > 2 and mapping.get(255) == IGNORED:
+        raise _only_black_and_white(values[255], count)
     strange = sorted(value for value in values if value not in mapping)
     if strange:
         shown = ", ".join(shown_value(value, encoding) for value in strange[:6]) + (", ..." if strange[6:] else "")
@@ -263,6 +218,8 @@ def _by_values(values: Mapping[int, Item], config: DataConfig) -> tuple[dict[int
     counted = sorted(value for value in values if value != config.ignore_index)
     if set(values) == {0, 255} and config.num_classes in (0, 2):
         return {0: 0, 255: 1}, (_BLACK_AND_WHITE,)
+    if set(values) == {0, 255} and config.num_classes > 2 and config.ignore_index == 255:
+        raise _only_black_and_white(values[255], config.num_classes)
     if not counted:
         where = f"{values[config.ignore_index].mask.parent}: " if values else ""
         raise DataError(f"{where}every mask pixel is {config.ignore_index}, which is not counted (data.ignore_index)")
@@ -276,15 +233,21 @@ def _by_values(values: Mapping[int, Item], config: DataConfig) -> tuple[dict[int
     if worst > top:
         allowed = f"0 to {top}" + (f" and {config.ignore_index} for not counted" if config.ignore_index > top else "")
         hint = "set data.num_classes" if config.num_classes else "masks hold class indices; else set data.class_values"
-        if len(counted) > 4 * _BLENDED and not config.num_classes:
-            hint = "it looks like a photo, or like a mask with smoothed outlines; masks hold class indices"
+        if len(counted) > _MOST_LISTED and not config.num_classes:
+            hint = _NO_LABELS
         raise DataError(f"{file}: the mask holds the value {worst}; allowed are {allowed}; {hint}")
     if counted == [0] and not config.num_classes:
         raise DataError(f"{file.parent}: every mask is 0 throughout, so there is nothing to learn")
     if not config.num_classes and counted != list(range(worst + 1)):
-        raise DataError(
-            f"{file}: masks hold {shown}, which are not class indices 0, 1, 2, ...; say which value is which class, "
-            f"data.class_values=[{setting}], or set data.num_classes if a class does not occur"
-        )
+        advice = f"say which value is which class, data.class_values=[{setting}]"
+        advice = advice if len(counted) <= _MOST_LISTED else _NO_LABELS
+        raise DataError(f"{file}: masks hold {shown}, which are not class indices 0, 1, 2, ...; {advice}, or set "
+                        "data.num_classes if a class does not occur")  # fmt: skip
     mapping = {index: index for index in range(max(worst, config.num_classes - 1) + 1)}
     return {**mapping, config.ignore_index: IGNORED}, ()
+
+
+def _only_black_and_white(item: Item, count: int) -> DataError:
+    """Of more than two classes: all that is white would not be counted, and the rest be one class."""
+    return DataError(f"{item.mask}: masks hold only 0 and 255, but there are {count} classes; save them with 0, 1, 2, "
+                     "..., or name two classes")  # fmt: skip

@@ -89,6 +89,11 @@ class Result:
         nothing = 0 if self.card.overlapping else self.card.background
         return Image.fromarray(images.cutout(self.image, self.mask, nothing))
 
+    def mask_image(self) -> Image.Image:
+        """The mask as a palette image: its values are class indices or bit codes, shown in the classes' colours."""
+        colours = self.card.colours
+        return images.mask_image(self.mask, images.code_colours(colours) if self.card.overlapping else colours)
+
     def save(self, path: str | Path, *kinds: str) -> list[Path]:
         """Write the mask as `path`, the other `kinds` beside it, and return what was written.
 
@@ -114,9 +119,7 @@ class Result:
             with images.atomic_write(target) as file:
                 np.savez_compressed(file, probability=self.probability.astype(np.float16))
         elif kind == "mask":
-            colours = self.card.colours
-            palette = images.code_colours(colours) if self.card.overlapping else colours
-            images.write_image(target, images.mask_image(self.mask, palette))
+            images.write_image(target, self.mask_image())
         elif kind in KINDS:
             images.write_image(target, self.overlay() if kind == "overlay" else self.cutout())
         else:
@@ -146,8 +149,8 @@ def result_paths(path: str | Path, *kinds: str, layers: Sequence[str] = ()) -> d
 class Segmenter:
     """Draws masks with a trained model: called with an image, it returns a `Result`.
 
-    The image can be a path, the bytes of a file, a PIL image, or an array (h, w), (h, w, c), of bytes,
-    16-bit numbers, or floats in [0, 1].
+    The image can be a path, the bytes of a file, a PIL image, or an array (h, w), (h, w, c), of bytes, 16-bit numbers
+    (any whole numbers where the card has a `value_range`), or floats in [0, 1], which are never scaled again.
     """
 
     def __init__(self, runner: Runner, card: Card) -> None:
@@ -181,17 +184,26 @@ class Segmenter:
 
 
 def check_pixels(array: NDArray, channels: int, value_range: tuple[float, float] = (0.0, 0.0)) -> NDArray:
-    """An array as (h, w, c), uint8 or float32 in [0, 1]; `value_range` is of whole numbers, floats have been scaled."""
+    """An array as (h, w, c), uint8 or float32 in [0, 1]; `value_range` is of whole numbers, floats have been scaled.
+
+    Raises:
+        ShapeError: it has other axes, channels, values or types.
+    """
     array = array[..., None] if array.ndim == 2 else array
     if array.ndim != 3 or array.shape[2] != channels or 0 in array.shape:
         raise ShapeError(f"the model takes images (h, w, {channels}), not an array of shape {array.shape}")
-    if array.dtype in (np.uint8, np.uint16):
+    ranged = value_range != (0.0, 0.0)
+    if array.dtype in (np.uint8, np.uint16) or (ranged and array.dtype.kind in "iu"):
         return images.scaled_pixels(array, value_range, "the image")
     if not np.issubdtype(array.dtype, np.floating):
         raise ShapeError(f"the model takes uint8 or uint16 images or floats in [0, 1], not {array.dtype}")
     low, high = float(array.min()), float(array.max())
     if not (low >= 0 and high <= 1):
-        raise ShapeError(f"a float image must lie in [0, 1], but this one holds {low:.4g} to {high:.4g}")
+        black, white = value_range
+        how = (
+            f"; bring {black:g} to 0 and {white:g} to 1, as in training (onenet.images.scaled_pixels)" if ranged else ""
+        )
+        raise ShapeError(f"a float image must lie in [0, 1], but this one holds {low:.4g} to {high:.4g}{how}")
     return array.astype(np.float32)
 
 

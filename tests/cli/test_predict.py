@@ -249,3 +249,39 @@ def test_what_cannot_be_done_is_refused_in_one_line(predict, album, tmp_path, wo
     (tmp_path / "empty").mkdir()
     assert complaint in predict(*words).error
     assert not (tmp_path / "predictions").exists()
+
+
+# --- classes that overlap
+
+
+@pytest.fixture
+def coats(tiny_model, tmp_path):
+    """A model whose two classes, coat and "on/off button", overlap."""
+    network = onenet.load(tiny_model)
+    classes = ("coat", "on/off button")
+    card = network.card.replace(classes=classes, background=None, overlapping=True)
+    onenet.save(network, tmp_path / "coats.safetensors", card)
+    return tmp_path / "coats.safetensors"
+
+
+def test_each_overlapping_class_gets_a_file_beside_the_codes(onenet_command, coats, album, tmp_path):
+    done = onenet_command("predict", coats, "album/two.png", "--save", "mask")
+    assert done.code == 0
+    names = ["two.0-coat.png", "two.1-on-off-button.png", "two.png"]
+    assert written(tmp_path / "predictions") == names
+    code = read_mask(tmp_path / "predictions/two.png")
+    for bit, name in enumerate(names[:2]):
+        assert np.array_equal(read_mask(tmp_path / "predictions" / name) == 255, code >> bit & 1 == 1)
+    assert all(name in done.out for name in names)
+    piped = onenet_command("predict", coats, "album/two.png", "--out", "-")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(piped.out_bytes))), code)
+
+
+def test_the_file_of_a_class_does_not_overwrite_another_photo_s_mask(onenet_command, coats, album, tmp_path):
+    shutil.copy(album / "one.png", album / "two.0-coat.png")
+    assert onenet_command("predict", coats, "album/two.png", "album/two.0-coat.png", "--save", "mask").code == 0
+    assert len(written(tmp_path / "predictions")) == 6
+    before = (album / "two.0-coat.png").read_bytes()
+    line = onenet_command("predict", coats, "album/two.png", "album/two.0-coat.png", "--out", "album").error
+    assert line.endswith(": a result would overwrite this photo; choose another --out")
+    assert (album / "two.0-coat.png").read_bytes() == before

@@ -74,3 +74,20 @@ def test_a_missing_partner_is_named(camvid):
     (root / "valannot/val1.png").unlink()
     with pytest.raises(DataError, match=r"val/val1\.png: has no mask"):
         opened(root)
+
+
+def test_the_number_of_its_own_classes_changes_nothing(camvid):
+    root = camvid("train", "val")
+    assert opened(root, "num_classes=11").classes == CLASSES
+    renamed = opened(root, "class_names=[" + ",".join(f"'{letter}'" for letter in "abcdefghijk") + "]")
+    assert renamed.classes == tuple("abcdefghijk")
+    assert next(renamed.samples("train")).mask.tolist() == [[0, 3, 255]]
+
+
+def test_a_split_without_its_masks_is_told_the_layout(camvid):
+    root = camvid("train", "val")
+    for path in (root / "valannot").iterdir():
+        path.unlink()
+    (root / "valannot").rmdir()
+    with pytest.raises(DataError, match=r"valannot: no such folder; camvid has .* masks in trainannot/"):
+        opened(root)

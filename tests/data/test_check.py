@@ -184,6 +184,12 @@ def test_an_empty_folder_says_what_belongs_into_it(tmp_path):
     assert "put the photos into images/ and their masks into masks/" in only(checked(tmp_path))
 
 
+@pytest.mark.parametrize(("form", "changes"), [("folder", ["overlapping=true"]), ("voc", [])])
+def test_a_layout_that_is_not_there_is_told_once(photos, form, changes):
+    report = checked(photos(), *changes, form=form)
+    assert len(texts(report)) == len(set(texts(report))) > 0
+
+
 def test_too_few_images_are_looked_at_all_the_same(photos):
     root = photos(count=2)
     (root / "images/photo1.png").write_bytes(b"")

@@ -85,3 +85,51 @@ def test_the_table_of_the_folder_is_found_and_a_named_one_must_be_there(tmp_path
     assert find_class_table(tmp_path, "") == tmp_path / "label_colors.txt"
     with pytest.raises(DataError, match=r"mine\.csv: no such file"):
         find_class_table(tmp_path, "mine.csv")
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("road 2", "road 2"),
+        ("7 eleven,1", "7 eleven"),
+        ('"bread, white",1', "bread, white"),
+        ("café;1", "café"),
+        (r"C:\things\cup,1", r"C:\things\cup"),
+        ("don't know,1,,,", "don't know"),
+    ],
+)
+def test_names_may_hold_nearly_anything(table, line, name):
+    first = "nothing" if line == "road 2" else "nothing,0"
+    assert table(f"{first}\n{line}\n").names[1] == name
+
+
+@pytest.mark.parametrize("line", ["cat 64 128 64", "cat #408040", "#408040 cat", "cat,64 128 64"])
+def test_a_colour_may_stand_on_either_side_without_commas(table, line):
+    assert table(f"nothing,#000000\n{line}\n").colours[1] == (64, 128, 64)
+
+
+@pytest.mark.parametrize("heading", ["name", "class_name\n", "Name,R,G,B", "r g b name", "name;value", "id,name"])
+def test_a_heading_is_no_class(table, heading):
+    assert table(f"{heading}\ncat,1\n").names == ("cat",)
+
+
+def test_empty_columns_and_lines_of_a_spreadsheet_are_left_out(table):
+    assert table("cat,1,,\n,,,\ndog,2,,\n,,,\n").values == (1, 2)
+
+
+def test_a_name_with_a_number_before_it_is_not_taken_for_a_value_in_silence(table):
+    with pytest.raises(DataError, match="line 1, 'shop', has no value, but line 2, 'eleven', has one"):
+        table("shop\n7 eleven\n")
+
+
+@pytest.mark.parametrize("text", ["cat,0\nvoid,0\n", "void,#ff0000\ncat,#FF0000\n"])
+def test_what_is_void_cannot_be_a_class_too(table, text):
+    with pytest.raises(DataError, match="lines 1 and 2 have the same value or colour"):
+        table(text)
+    assert table("cat,1\nvoid,0\nignore,0\n").void == (0, 0)
+
+
+def test_colours_that_are_only_shown_leave_the_numbers_of_the_lines(table):
+    found = table("void,#000000\nsky,#0000ff\ncar,#ff0000\n").by_index()
+    assert (found.values, found.void, found.coloured) == ((1, 2), (0,), False)
+    assert found.colours == ((0, 0, 255), (255, 0, 0))

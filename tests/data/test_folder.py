@@ -1,6 +1,7 @@
 """Anyone's own data: images/ beside masks/, with or without levels; whatever does not fit is named."""
 
 import dataclasses
+import unicodedata
 
 import numpy as np
 import pytest
@@ -345,3 +346,65 @@ def test_the_packaged_nuclei_are_opened_by_name():
 def test_an_unknown_packaged_set_is_answered_with_the_nearest():
     with pytest.raises(ConfigError, match="did you mean nuclei"):
         opened("samples:nuclie")
+
+
+# --- names and things that lie about
+
+
+def test_a_name_is_the_same_however_its_letters_are_composed(pair, tmp_path):
+    for stem in "abc":
+        root = pair(stem, [[0, 1]])
+    (root / "images/a.png").rename(root / "images" / f"{unicodedata.normalize('NFD', 'über')}.png")
+    (root / "masks/a.png").rename(root / "masks" / f"{unicodedata.normalize('NFC', 'über')}.PNG")
+    assert len(read(opened(root))) == 3
+
+
+def test_links_are_followed_and_folders_that_are_called_like_images_are_not(pair):
+    for stem in "abc":
+        root = pair(stem, [[0, 1]])
+    for kind in ("images", "masks"):
+        (root / kind / "link.png").symlink_to(root / kind / "a.png")
+        (root / kind / "folder.png").mkdir()
+    assert sorted(read(opened(root))) == ["a", "b", "c", "link"]
+
+
+def test_beside_images_a_train_folder_is_not_read_and_a_note_says_so(pair):
+    for stem in "abc":
+        root = pair(stem, [[0, 1]])
+        pair(f"train/{stem}{stem}", [[0, 1]])
+    dataset = opened(root)
+    assert sorted(read(dataset)) == ["a", "b", "c"]
+    assert dataset.notes == ("images/ is read; train/ beside it is not",)
+
+
+def test_masks_in_folders_are_told_of_the_key_for_classes_that_overlap(pair):
+    for stem in "abc":
+        root = pair(stem, [[0, 1]])
+    (root / "masks").rename(root / "cat")
+    (root / "masks").mkdir()
+    (root / "cat").rename(root / "masks/cat")
+    with pytest.raises(DataError, match=r"masks: holds folders, but no masks; .*data\.overlapping=true"):
+        opened(root)
+
+
+def test_images_of_other_channels_are_named_with_both_numbers(pair):
+    for stem in "abc":
+        root = pair(stem, np.zeros((6, 6)) + np.eye(6))
+    (root / "images/b.png").unlink()
+    np.save(root / "images/b.npy", np.zeros((6, 6, 5), dtype=np.uint8))
+    with pytest.raises(DataError, match=r"images/b\.npy: has 5 channels, but [ac]\.png has 3; all images must"):
+        opened(root)
+    with pytest.raises(DataError, match=r"images/b\.npy: has 5 channels, but the model takes 3"):
+        read(opened(root, "in_channels=3"))
+
+
+@pytest.mark.parametrize(("given", "complaint"), [("[5, 5]", "black and white must differ"), ("[7, 5]", "smaller one")])
+def test_a_range_of_values_without_extent_is_refused(given, complaint):
+    with pytest.raises(ConfigError, match=rf"data\.value_range=.*{complaint}"):
+        parse_spec(f"folder:photos,value_range={given}")
+
+
+@pytest.mark.parametrize("format_", ["camvid", "voc", "pet-small"])
+def test_classes_overlap_in_folders_only(format_):
+    with pytest.raises(ConfigError, match=rf"data\.overlapping=true: {format_} has one mask per image"):
+        parse_spec(f"{format_}:data,overlapping=true")

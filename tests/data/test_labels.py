@@ -134,3 +134,95 @@ def test_labels_are_looked_up_value_by_value(dtype):
     labels = {0: 1, 3: 0, 200: 255}
     expected = [[labels[int(value)] for value in row] for row in raw]
     assert to_classes(raw, labels, Path("mask.png")).tolist() == expected
+
+
+def each(root, *masks):
+    """Give the images a, b, c these masks."""
+    for stem, mask in zip("abc", masks, strict=False):
+        Image.fromarray(np.asarray(mask, dtype=np.uint8)).save(root / f"masks/{stem}.png")
+    return root
+
+
+def test_masks_that_mean_the_object_by_1_and_by_255_are_not_mixed_in_silence(folder):
+    root = each(folder(np.array([[0, 1, 1]], dtype=np.uint8)), [[0, 1, 1]], [[0, 255, 0]], [[0, 1, 0]])
+    with pytest.raises(DataError, match=r"[ac]\.png: holds 0 and 1, but b\.png holds 0 and 255; save all masks alike"):
+        opened(root)
+    (root / "classes.txt").write_text("background\ncell\n")
+    with pytest.raises(DataError, match="save all masks alike"):
+        opened(root)
+    (root / "classes.txt").unlink()
+    assert opened(root, "class_values=[0, 1]").labels[255] == 255
+    each(root, [[0, 1, 255]])  # one mask that holds both shows what 255 means
+    assert opened(root).labels[255] == 255
+
+
+def test_0_and_255_alone_are_not_three_classes_of_which_one_is_never_counted(folder):
+    root = folder(np.array([[0, 255, 0]], dtype=np.uint8))
+    with pytest.raises(DataError, match="hold only 0 and 255, but there are 3 classes"):
+        opened(root, "num_classes=3")
+    (root / "classes.txt").write_text("background\ncat\ndog\n")
+    with pytest.raises(DataError, match="hold only 0 and 255, but there are 3 classes"):
+        opened(root)
+
+
+def test_a_table_of_colours_fits_masks_that_hold_the_numbers_of_its_lines(folder):
+    root = folder(np.array([[0, 1, 2]], dtype=np.uint8), table="void,#000000\nsky,#0000ff\ncar,#ff0000\n")
+    for changes in ([], ["mask_encoding=index"]):
+        dataset = opened(root, *changes)
+        assert dataset.classes == ("sky", "car") and dataset.colours == ((0, 0, 255), (255, 0, 0))
+        assert mask_of(dataset) == [[255, 0, 1]]
+    with pytest.raises(DataError, match="#010101, #020202, which"):
+        opened(root, "mask_encoding=colour")
+
+
+def test_black_and_white_in_a_table_of_colours_are_its_colours(folder):
+    root = folder(np.array([[0, 255, 0]], dtype=np.uint8), table="name,r,g,b\nwall,255,255,255\nhole,0,0,0\n")
+    assert mask_of(opened(root)) == [[1, 0, 1]]
+
+
+def test_given_values_have_the_names_of_a_table_of_as_many(folder):
+    root = folder(np.array([[0, 128, 255]], dtype=np.uint8), table="background\nleaf\n")
+    assert opened(root, "class_values=[0, 128]").classes == ("background", "leaf")
+    assert opened(root, "class_values=[0, 128, 255]").classes == ("background", "class 1", "class 2")
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix", "complaint"),
+    [
+        ("L", "jpg", "lossy compression has changed the labels; save masks as PNG"),
+        ("RGB", "jpg", "lossy compression has changed them; save masks as PNG"),
+        ("L", "png", "it looks like a photo, or like a mask with smoothed outlines"),
+        ("RGB", "png", "it looks like a photo, or like a mask with smoothed outlines"),
+    ],
+)
+def test_a_picture_for_a_mask_is_told_what_it_looks_like_and_not_256_values(folder, mode, suffix, complaint):
+    noise = np.random.default_rng(0).integers(0, 250, (32, 32, 3), dtype=np.uint8)
+    with pytest.raises(DataError, match=complaint) as refusal:
+        opened(folder(noise, mode=mode, suffix=suffix))
+    assert len(str(refusal.value)) < 400
+
+
+def test_unreadable_masks_are_left_out_and_named_only_where_that_is_wished(folder):
+    root = folder(np.array([[0, 1, 2]], dtype=np.uint8))
+    (root / "masks/b.png").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"b\.png: not an image"):
+        opened(root)
+    dataset = opened(root, "skip_unreadable=true")
+    assert dataset.num_classes == 3 and len(list(dataset.samples("all"))) == 2
+    assert "1 masks cannot be read and are left out" in dataset.notes[0] and "b.png" in dataset.notes[0]
+    for stem in "ac":
+        (root / f"masks/{stem}.png").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"\.png: not an image"):
+        opened(root, "skip_unreadable=true")
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"), [("['a','a','b']", "'a' is empty or"), ("['a','','b']", "'' is empty")]
+)
+def test_every_class_has_a_name_of_its_own(folder, names, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        opened(folder(np.array([[0, 1, 2]], dtype=np.uint8)), f"class_names={names}")
+
+
+def test_an_ignored_value_may_have_16_bits(folder):
+    assert mask_of(opened(folder(np.array([[0, 1, 65535]], dtype=np.uint16)), "ignore_index=65535")) == [[0, 1, 255]]

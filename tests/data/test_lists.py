@@ -1,12 +1,14 @@
 """Lists beside images/ decide the splits; a broken one is named with its line."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from onenet.config import parse_spec
 from onenet.data import open_dataset
-from onenet.data.lists import read_list
+from onenet.data.lists import named_stem, read_list
 from onenet.errors import DataError
 
 NAMES = ("cat", "dog", "my holiday", "no dot.2024", "über")
@@ -81,3 +83,24 @@ def test_a_list_that_is_no_text_is_named(tmp_path):
     (tmp_path / "train.txt").write_bytes(b"\xff\xfe\x81")
     with pytest.raises(DataError, match=r"train\.txt: not a text file"):
         read_list(tmp_path / "train.txt")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [r"images\\cat.png", r"C:\\data\\cat.png", "cat.png,cat_mask.png", "cat cat.png", "cat 1", "cat  -1", '"cat.png"',
+     "cat.jpg", "./images/cat.png\t./masks/cat.png", "/JPEGImages/cat.jpg /SegmentationClass/cat.png", "CAT/cat"],
+)  # fmt: skip
+def test_a_line_names_an_image_in_every_way_that_people_write_it(line):
+    assert named_stem(line, {"cat"}) == "cat"
+
+
+@pytest.mark.parametrize("line", ["cat 2.jpg", "cat 2", "cats", "Cat", "dog.png cat.png", "cat dog mask"])
+def test_a_line_of_another_image_is_not_taken_for_one_whose_name_it_begins_with(line):
+    assert named_stem(line, {"cat"}) is None
+
+
+def test_letters_are_the_same_however_they_are_composed():
+    """As a Mac writes names, and as others do."""
+    composed, decomposed = (unicodedata.normalize(form, "über") for form in ("NFC", "NFD"))
+    assert composed != decomposed
+    assert named_stem(f"{decomposed}.png", {composed}) == composed

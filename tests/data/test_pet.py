@@ -117,3 +117,49 @@ def test_breeds_without_an_image_are_told_apart_from_those_that_are_there():
     there = {label for sample in dataset.samples("all") for label in np.unique(sample.mask)} - {255}
     assert dataset.num_classes == 38
     assert there.isdisjoint(dataset.absent) and there | set(dataset.absent) == set(range(38))
+
+
+# --- pet-full
+
+
+@pytest.mark.parametrize(("border", "label"), [("ignore", 255), ("pet", None)])
+def test_pet_full_is_the_breed_of_the_list_and_the_border_as_it_is_set(border, label):
+    dataset = opened("pet-full", PETS, f"border={border}")
+    lines = [
+        line for name in ("trainval.txt", "test.txt") for line in (PETS / "annotations" / name).read_text().splitlines()
+    ]
+    breeds = {line.split()[0]: int(line.split()[1]) for line in lines}
+    for item in dataset.split("all"):
+        raw, mask, breed = trimap(item), dataset.read(item).mask, breeds[item.name]
+        assert (mask[raw == 1] == breed).all() and (mask[raw == 2] == 0).all()
+        assert (mask[raw == 3] == (breed if label is None else label)).all()
+        assert dataset.classes[breed].lower().replace(" ", "_") == item.name.rpartition("_")[0].lower()
+    assert ("is not counted" if label else "counts as pet") in dataset.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("{stem}", "the line of {stem} holds no class id"),
+        ("{stem} 38 1 1", "holds no class id between 1 and 37"),
+        ("{stem} x 1 1", "holds no class id"),
+        ("{stem} 1 1 1\n{stem} 2 1 1", "gives '{stem}' two class ids, 1 and 2"),
+    ],
+)
+def test_a_line_without_one_breed_is_named(copy, line, complaint):
+    path = copy / "annotations/test.txt"
+    first, *rest = path.read_text().splitlines()
+    stem = first.split()[0]
+    path.write_text("\n".join([line.format(stem=stem), *rest]))
+    with pytest.raises(DataError, match=rf"test\.txt: .*{complaint.format(stem=stem)}"):
+        opened("pet-full", copy)
+    if "gives" not in complaint:
+        assert opened("pet-small", copy).items["test"]  # needs no breeds
+
+
+def test_an_image_in_both_lists_is_named(copy):
+    train, test = (copy / "annotations" / name for name in ("trainval.txt", "test.txt"))
+    shared = test.read_text().splitlines()[0]
+    train.write_text(f"{train.read_text()}\n{shared}\n")
+    with pytest.raises(DataError, match=rf"test\.txt: names '{shared.split()[0]}', which trainval\.txt names too"):
+        opened("pet-small", copy)

@@ -96,3 +96,42 @@ def test_a_missing_mask_is_named(voc):
 def test_another_layout_is_told_what_is_wanted(tmp_path):
     with pytest.raises(DataError, match="JPEGImages/"):
         opened(tmp_path)
+
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+@pytest.mark.parametrize(
+    ("mask", "table"),
+    [
+        (((0, 5, 7),), "background,0\ncat,5\nvoid,7\n"),
+        (((0, 1, 2),), "background\ncat\nvoid\n"),
+        (((0, 1, 255),), "background,#000000\ncat,#ff0000\n"),
+    ],
+)
+def test_a_table_says_what_the_values_are(voc, mask, table):
+    root = voc(mask=mask)
+    (root / "classes.txt").write_text(table)
+    changes = ["mask_encoding=index"] if "#" in table else []
+    dataset = opened(root, *changes)
+    assert dataset.classes == ("background", "cat")
+    assert next(dataset.samples("train")).mask.tolist() == [[0, 1, 255]]
+
+
+def test_masks_may_be_in_colours(voc):
+    root = voc()
+    for path in (root / "SegmentationClass").iterdir():
+        Image.fromarray(np.array([[(0, 0, 0), RED, BLUE]], dtype=np.uint8)).save(path)
+    (root / "classes.txt").write_text("background,#000000\ncat,#ff0000\nvoid,#0000ff\n")
+    assert next(opened(root).samples("train")).mask.tolist() == [[0, 1, 255]]
+
+
+def test_lists_may_have_flags_and_short_names_and_masks_large_endings(voc):
+    root = voc(lists={"train": "a  1\nb -1\nc 0\nd 1\n", "val": "e\n"})
+    for path in list((root / "SegmentationClass").iterdir()):
+        path.rename(path.with_suffix(".PNG"))
+    assert counts(opened(root)) == {"train": 3, "val": 1, "test": 1}
+
+
+def test_a_number_of_classes_without_names_is_that_number(voc):
+    assert opened(voc(mask=((0, 1, 2),)), "num_classes=3").classes == ("background", "class 1", "class 2")

@@ -63,7 +63,13 @@ def test_many_channels_are_taken_as_they_are_and_shown_in_colour(tmp_path):
     assert result.overlay().size == (6, 8) and result.overlay().mode == "RGB"
 
 
-def test_signed_numbers_are_refused():
+def test_signed_numbers_need_a_range():
+    segment = segmenter(value_range=(-100.0, 300.0))
+    signed = np.array([[-100, 0, 300, 900]], dtype=np.int16)
+    segment(signed)
+    assert np.allclose(segment.runner.given[0, 0], [[0, 0.25, 1, 1]])
+    with pytest.raises(ShapeError, match=r"holds -100 to 900; bring -100 to 0 and 300 to 1, as in training"):
+        segment(signed.astype(np.float32))
     with pytest.raises(ShapeError, match="uint8 or uint16 images or floats in \\[0, 1\\], not int32"):
         segmenter()(np.zeros((4, 4), dtype=np.int32))
 
