@@ -128,8 +128,12 @@ def _with_classes(card: Card, data: DataConfig) -> DataConfig:
 
 
 def fingerprint(item: Item) -> str:
-    """Eight characters that stand for an image's name in a card, so that a score on trained images is noticed."""
-    return hashlib.sha256(item.name.encode(errors="replace")).hexdigest()[:8]
+    """Eight characters that stand for an image in a card, so that a score on trained images is noticed.
+
+    They are of its name and of the two folders above it: train/images/1.jpg and test/images/1.jpg are two images.
+    """
+    place = item.image.parent.resolve() / item.image.name
+    return hashlib.sha256("/".join(place.parts[-3:]).encode(errors="replace")).hexdigest()[:8]
 
 
 def _scored_items(items: Iterable[Item], scores: Iterable[tuple[str, float]]) -> Iterator[tuple[Item, float]]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -116,11 +117,10 @@ def test_an_evaluation_carries_a_report(tiny_model, two_classes):
 def trained(tmp_path, photos, tiny):
     """A model trained on a folder with another split than the default one."""
     from onenet.config import load_config
-    from onenet.training.run import train
 
     root = photos(count=20)
     spec = [f"data.root={root}", "data.split_seed=5", "data.val=0.2", "data.test=0.3"]
-    return train(load_config("default", [*tiny, *spec, "train.epochs=1"]), tmp_path / "run"), root
+    return onenet.train(load_config("default", [*tiny, *spec, "train.epochs=1"]), tmp_path / "run"), root
 
 
 def test_a_folder_is_split_as_for_the_training_unless_the_spec_says_otherwise(trained):
@@ -130,10 +130,22 @@ def test_a_folder_is_split_as_for_the_training_unless_the_spec_says_otherwise(tr
     assert evaluation.notes == ()
 
 
-def test_a_score_on_images_that_were_trained_on_says_so(trained):
+def test_a_score_on_images_that_were_trained_on_says_so_however_their_folder_is_called(trained, monkeypatch):
     run, root = trained
-    evaluation = evaluate(run, f"folder:{root},split_seed=6")
-    assert "of these 6 images were used in training or validation" in evaluation.notes[-1]
+    monkeypatch.chdir(root)
+    for name in (root, "."):
+        evaluation = evaluate(run, f"folder:{name},split_seed=6")
+        assert "of these 6 images were used in training or validation" in evaluation.notes[-1]
+
+
+def test_images_of_equal_name_in_two_folders_are_two_images(tmp_path, photos, tiny):
+    from onenet.config import load_config
+
+    root = photos(count=6)
+    for split in ("train", "val", "test"):
+        shutil.copytree(root, tmp_path / "levels" / split)
+    run = onenet.train(load_config("default", [*tiny, "train.epochs=1"], f"folder:{tmp_path / 'levels'}"), tmp_path / "run")
+    assert evaluate(run, f"folder:{tmp_path / 'levels'}").notes == ()
 
 
 def test_images_of_equal_name_in_two_splits_are_shown_each_with_its_own_score(tmp_path, tiny_model):

@@ -8,6 +8,7 @@ from typing import Any
 from onenet.config import Config
 from onenet.data import Dataset, open_dataset
 from onenet.data.loader import TrainingBatches
+from onenet.errors import ConfigError
 from onenet.training.learner import Learner
 from onenet.training.loop import train_epochs
 from onenet.training.losses import SegmentationLoss
@@ -23,8 +24,13 @@ def measure_throughput(config: Config, rounds: int = 3) -> dict[str, Any]:
     Returns:
         A row per way with the medians over the rounds: images per second read and trained on, and the share of the
         training's time in which the network waited for images, 0 to 1.
+
+    Raises:
+        ConfigError: the configuration wants several devices.
     """
-    config = config.anchored()
+    if config.train.devices * config.train.nodes > 1:
+        raise ConfigError("throughput is that of one device; leave train.devices and train.nodes out")
+    config = dataclasses.replace(config.anchored(), train=dataclasses.replace(config.train, epochs=rounds + 1))
     dataset = open_dataset(config.data)
     ways = {way: _Way(config, dataset, *way) for way in WAYS}
     for number in range(1, rounds + 2):

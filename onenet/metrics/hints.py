@@ -56,7 +56,10 @@ def _missed(report: Report, true: NDArray, predicted: NDArray) -> list[str]:
 
 
 def _swapped(report: Report) -> list[str]:
-    """Which classes are mostly predicted as which, where a permutation of the predicted ones fits much better."""
+    """Which classes are mostly predicted as which, where a permutation of the predicted ones fits much better.
+
+    A network that has learned little fits better under some permutation too, but then few classes move as a whole.
+    """
     if report.overlapping or len(report.classes) < 2:
         return []
     try:
@@ -68,10 +71,11 @@ def _swapped(report: Report) -> list[str]:
     overlap = np.divide(matrix, union, out=np.zeros_like(matrix), where=union > 0)  # IoU of truth i with prediction j
     rows, columns = linear_sum_assignment(overlap, maximize=True)
     renamed = confusion.mean_over_classes(confusion.iou(report.matrix[:, columns]))
-    moved = [(i, j) for i, j in zip(rows, columns, strict=True) if i != j and matrix[i, j] > 0]
-    if not moved or renamed - report.mean_iou < _MUCH:
+    moved = [(i, j) for i, j in zip(rows, columns, strict=True) if i != j and matrix[i].any()]
+    mostly = [(i, j) for i, j in moved if 2 * matrix[i, j] > matrix[i].sum()]
+    if 2 * len(mostly) <= len(moved) or renamed - report.mean_iou < _MUCH:
         return []
-    pairs = _listed([f"{report.classes[i]} is mostly predicted as {report.classes[j]}" for i, j in moved])
+    pairs = _listed([f"{report.classes[i]} is mostly predicted as {report.classes[j]}" for i, j in mostly])
     return [
         f"labels may be swapped or shifted: {pairs}; with the predicted classes so renamed the mean IoU would be "
         f"{renamed:.3f} instead of {report.mean_iou:.3f}; compare the classes of the data with those of the training"

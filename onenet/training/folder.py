@@ -95,6 +95,7 @@ class RunFolder:
             raise ConfigError(f"{self.path}: holds a run on other data; choose another --out")
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
+        self._clear_pictures()
 
     def _clear_pictures(self) -> None:
         for name, pattern in _PICTURES.items():

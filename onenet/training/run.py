@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from onenet.checkpoint import save
@@ -285,11 +284,3 @@ def _row(trained: TrainedEpoch, report: Report | None, validation: float, skippe
         "waiting": trained.waiting,
         "skipped": float(skipped),
     }
-
-
-def train(config: Config, out: str | Path, resume: bool = False) -> Path:
-    """Do a whole run silently and return the folder that it filled."""
-    run = Run(config, RunFolder(out), resume=resume)
-    for _ in run.epochs():
-        pass
-    return run.folder.path

@@ -493,12 +493,6 @@ def test_an_epoch_is_not_trained_before_it_is_asked_for(begin, monkeypatch):
         next(epochs)
 
 
-def test_train_does_a_whole_run_and_returns_its_folder(config, tmp_path):
-    path = run.train(config(epochs=1), tmp_path / "run")
-    assert path == tmp_path / "run"
-    assert onenet.load(path).card.training["best_epoch"] == 1
-
-
 def test_norms_are_settled_on_the_training_images_with_the_weights_as_they_are(begin):
     ready = begin()
     network = ready.learner.average.module

@@ -85,3 +85,14 @@ def test_folders_are_numbered_after_their_recipe(tmp_path, monkeypatch):
     (tmp_path / "runs/demo-1").mkdir(parents=True)
     assert next_folder("demo").as_posix() == "runs/demo-2"
     assert next_folder("default").as_posix() == "runs/default-1"
+
+
+def test_an_earlier_run_is_removed_with_its_pictures_and_nothing_else(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.begin(CONFIG)
+    (folder.path / "examples").mkdir()
+    for name in ("model.safetensors", "notes.txt", "examples/epoch-0099.jpg", "examples/mine.jpg"):
+        (folder.path / name).write_text("old")
+    folder.clear_earlier(CONFIG)
+    left = {str(path.relative_to(folder.path)) for path in folder.path.rglob("*") if path.is_file()}
+    assert left == {"notes.txt", "examples/mine.jpg"}
