@@ -144,7 +144,9 @@ def test_images_of_equal_name_in_two_folders_are_two_images(tmp_path, photos, ti
     root = photos(count=6)
     for split in ("train", "val", "test"):
         shutil.copytree(root, tmp_path / "levels" / split)
-    run = onenet.train(load_config("default", [*tiny, "train.epochs=1"], f"folder:{tmp_path / 'levels'}"), tmp_path / "run")
+    run = onenet.train(
+        load_config("default", [*tiny, "train.epochs=1"], f"folder:{tmp_path / 'levels'}"), tmp_path / "run"
+    )
     assert evaluate(run, f"folder:{tmp_path / 'levels'}").notes == ()
 
 

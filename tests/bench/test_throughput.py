@@ -20,7 +20,7 @@ def test_every_way_reads_and_trains_and_says_how_long_it_waited(photos, tiny):
 
 def test_several_devices_are_refused(photos, tiny):
     config = load_config("default", [*tiny, f"data.root={photos()}", "train.devices=2"])
-    with pytest.raises(ConfigError, match="one device; leave train.devices"):
+    with pytest.raises(ConfigError, match=r"one device; leave train\.devices"):
         measure_throughput(config)
 
 
