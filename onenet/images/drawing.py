@@ -17,10 +17,18 @@ def colourise(mask: Array, colours: Colours) -> Array:
     return table[mask]
 
 
-def outline(mask: NDArray) -> NDArray[np.bool_]:
-    """Where a pixel's label differs from the next one's below or to the right, two pixels wide."""
+def outline(mask: NDArray, counted: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """Where a pixel's label differs from the next one's below or to the right, two pixels wide.
+
+    Args:
+        mask: (h, w).
+        counted: (h, w) the pixels that have labels; towards others there is no outline. None: all.
+    """
     edge = np.zeros(mask.shape, dtype=bool)
     down, right = mask[1:] != mask[:-1], mask[:, 1:] != mask[:, :-1]
+    if counted is not None:
+        down &= counted[1:] & counted[:-1]
+        right &= counted[:, 1:] & counted[:, :-1]
     edge[1:] |= down
     edge[:-1] |= down
     edge[:, 1:] |= right

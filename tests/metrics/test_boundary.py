@@ -13,36 +13,25 @@ def image(*rows):
 
 
 def by_loops(truth, prediction, k):
-    """The definition, with nothing but loops."""
-    height, width = truth.shape
-    reach = TOLERANCE * math.sqrt(height**2 + width**2)
+    """The definition, with nothing but loops over the pixels that are counted."""
+    counted = [(y, x) for y in range(truth.shape[0]) for x in range(truth.shape[1]) if truth[y, x] != 255]
+    reach = TOLERANCE * math.sqrt(truth.shape[0] ** 2 + truth.shape[1] ** 2)
 
     def outline(mask):
-        points = []
-        for y in range(height):
-            for x in range(width):
-                near = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
-                inside = [(b, a) for b, a in near if 0 <= b < height and 0 <= a < width]
-                if mask[y, x] == k and truth[y, x] != 255 and any(other(mask, *p) for p in inside):
-                    points.append((y, x))
-        return points
-
-    def other(mask, y, x):
-        return mask[y, x] != k or truth[y, x] == 255
+        return {p for p in counted for q in counted if mask[p] == k and mask[q] != k and math.dist(p, q) == 1}
 
     def near(points, others):
         found = sum(any(math.dist(p, q) <= reach for q in others) for p in points)
         return found / len(points)
 
-    counted = truth != 255
-    there = [bool(((mask == k) & counted).any()) for mask in (truth, prediction)]
-    if not any(there):
-        return math.nan
+    in_truth, in_drawing = (any(mask[p] == k for p in counted) for mask in (truth, prediction))
     true, drawn = outline(truth), outline(prediction)
-    if not all(there) or bool(true) != bool(drawn):
+    if in_truth and not true:
+        return math.nan
+    if not in_truth:
+        return 0.0 if in_drawing else math.nan
+    if not drawn:
         return 0.0
-    if not true:
-        return 1.0
     precision, recall = near(drawn, true), near(true, drawn)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
@@ -67,9 +56,35 @@ def test_a_class_in_neither_has_no_score_and_one_in_only_one_of_them_has_0():
     assert found[1] == found[2] == 0 and math.isnan(found[3])
 
 
-def test_a_class_that_fills_the_image_in_both_has_no_outline_and_scores_1():
-    assert boundary_f(image("11", "11"), image("11", "11"), 2)[1] == 1
-    assert boundary_f(image("11", "11"), image("11", "10"), 2)[1] == 0
+def test_a_class_without_a_true_outline_has_no_score_whatever_is_predicted():
+    for drawn in (image("11", "11"), image("11", "10"), image("00", "00")):
+        assert math.isnan(boundary_f(image("11", "11"), drawn, 2)[1])  # it fills the image
+        assert math.isnan(boundary_f(image("1.", ".."), drawn, 2)[1])  # it touches nothing that is counted
+    assert boundary_f(image("11", "11"), image("11", "10"), 2)[0] == 0  # the class that is not there was drawn
+
+
+def test_the_edge_of_what_is_not_counted_is_no_outline():
+    truth = image("00000000", "00....00", "00.11.00", "00.11.00", "00....00", "00000000")  # VOC's band around an object
+    for constant in (0, 1):
+        found = boundary_f(truth, np.full_like(truth, constant), 2)
+        assert not np.nansum(found)
+    assert np.isnan(boundary_f(truth, truth, 2)).all()
+    truth[4, 2:6] = 0  # the band is open below: there the outline is
+    for constant in (0, 1):
+        assert boundary_f(truth, np.full_like(truth, constant), 2).tolist() == [0, 0]
+    assert boundary_f(truth, np.where(truth == 255, 1, truth), 2).tolist() == [1, 1]
+
+
+def test_a_constant_prediction_does_not_score_on_masks_with_a_band_like_vocs():
+    random, size = np.random.default_rng(0), 60
+    rows, columns = np.mgrid[:size, :size]
+    scores = []
+    for _ in range(5):
+        away = np.hypot(rows - random.integers(20, 40), columns - random.integers(20, 40))
+        truth = np.where(away < 12, 1, np.where(away < 15, 255, 0)).astype(np.uint8)
+        truth[:, 25:28] = np.where(truth[:, 25:28] == 255, 0, truth[:, 25:28])  # the annotator left gaps
+        scores += [boundary_f(truth, np.full_like(truth, constant), 2) for constant in (0, 1)]
+    assert np.nanmax(scores) == 0
 
 
 def test_an_outline_may_be_off_by_less_than_the_tolerance():
@@ -80,7 +95,7 @@ def test_an_outline_may_be_off_by_less_than_the_tolerance():
 
 
 def test_pixels_that_are_not_counted_are_of_no_class_in_either():
-    truth, drawn = image("00.11", "00.11"), image("00011", "00111")
+    truth, drawn = image("00.11", "00.11", "00011"), image("00011", "00111", "00011")
     assert boundary_f(truth, drawn, 2).tolist() == [1, 1]  # they differ only where nothing is counted
     assert math.isnan(boundary_f(image("0."), image("01"), 2)[1])
 
