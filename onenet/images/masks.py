@@ -1,6 +1,6 @@
 """Mask files as raw values (h, w), in the encodings that people have.
 
-index    a number per pixel: grey of 1, 8 or 16 bits, a palette image (its indices), an array; also grey saved as RGB
+index    a number per pixel: grey of 1 to 16 bits, a palette image (its indices), an array; also grey saved as RGB
 colour   a colour per pixel, as the number 0xRRGGBB
 alpha    the object is what is not transparent: 1 where alpha is at least one half
 """
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from onenet.errors import DataError
-from onenet.images.decoding import open_image
+from onenet.images.decoding import first_bytes, open_image
 from onenet.images.stacks import colours_first, is_array, is_stack, read_stack, stack_shape
-from onenet.images.tiff import is_tiff, tiff_header
+from onenet.images.tiff import TiffHeader, is_tiff, tiff_header
 
 MASK_ENCODINGS = ("index", "colour", "alpha")
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 _MOST_SHOWN = 8
 _MOST_COLOURS = 64  # that can be meant
 _LARGEST = 1 << 31  # far more than labels need, and exact in floats
@@ -45,7 +46,7 @@ def read_mask(path: str | Path, encoding: str = "index") -> NDArray[np.integer]:
             raise _no_alpha(path)
         return (np.asarray(image.convert("RGBA"))[..., 3] >= 128).astype(np.uint8)
     if image.mode in ("1", "L", "P"):
-        return np.asarray(image).astype(np.uint8)
+        return np.asarray(image).astype(np.uint8) // np.uint8(_grey_step(path) if image.mode == "L" else 1)
     if image.mode.startswith("I"):
         return np.asarray(image).astype(np.int64)
     return _grey_values(image, path)
@@ -64,10 +65,24 @@ def _upright(image: Image.Image, path: str | Path) -> Image.Image:
 
 
 def _is_negative(path: str | Path) -> bool:
+    header = _tiff(path)
+    return header is not None and header.negative
+
+
+def _tiff(path: str | Path) -> TiffHeader | None:
+    """The header of a TIFF; None of another file, and of one of which Pillow must say what is wrong."""
     try:
-        return is_tiff(path) and tiff_header(path, str(path)).negative
+        return tiff_header(path, str(path)) if is_tiff(path) else None
     except DataError:
-        return False  # Pillow says what is wrong
+        return None
+
+
+def _grey_step(path: str | Path) -> int:
+    """How far apart Pillow puts neighbouring greys: those of 2 and 4 bits are stretched to 255."""
+    begin = first_bytes(path, 25)
+    header = None if begin.startswith(_PNG) else _tiff(path)
+    bits = begin[24] if begin.startswith(_PNG) else header.bits if header else 8  # in PNG after width and height
+    return {2: 85, 4: 17}.get(bits, 1)
 
 
 def _no_alpha(path: str | Path) -> DataError:

@@ -18,6 +18,7 @@ _ORIENTATION = 274
 _TRANSPARENCY = 4  # of the subfile type, TIFF 6.0: a page that says which pixels of another one count
 _LARGE = 1 << 28  # bytes
 _PACKED = 2000  # times as many bytes as the file's, which is more than deflate can do
+_MOST_BANDS = 16  # that an array may have as its last axis; what is wider is an image
 _GREY = (tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.MINISBLACK)
 
 
@@ -27,16 +28,19 @@ class TiffHeader:
 
     Attributes:
         pages: indices of its pages, all of one size; the file's other ones are thumbnails and pyramids.
+        rows: each page is a row of the image with its bands.
         height, width: upright.
         channels: of all pages, one after the other.
         alpha: how many of them are transparency.
         colour: the first page begins with red, green and blue.
         photo: Pillow reads it whole.
         negative: its zero is white, so that Pillow inverts it.
+        bits: of a value in the file.
         orientation: as in EXIF.
     """
 
     pages: tuple[int, ...]
+    rows: bool
     height: int
     width: int
     channels: int
@@ -44,6 +48,7 @@ class TiffHeader:
     colour: bool
     photo: bool
     negative: bool
+    bits: int
     orientation: int
 
 
@@ -81,7 +86,8 @@ def read_tiff(source: Source, name: str) -> NDArray:
                 if not _is_missing_package(error) or header.orientation != 1:
                     raise
                 pages = _by_pillow(source, header, file.pages[0].dtype, error)  # type: ignore[arg-type]
-        return _upright(np.concatenate(pages, axis=2), header.orientation)
+        pixels = np.concatenate(pages, axis=2)
+        return _upright(np.moveaxis(pixels, 2, 0) if header.rows else pixels, header.orientation)
     except Exception as error:  # as above
         raise _refusal(error, name) from None
 
@@ -100,17 +106,29 @@ def _header(file: tifffile.TiffFile) -> TiffHeader:
     alpha = sum(extra in known for extra in first.extrasamples)
     shallow = first.dtype in (np.uint8, np.bool_) and first.bitspersample <= 8
     bands = samples - alpha == (1 if grey else 3) or not (grey or colour)
+    channels = sum(_shape(every[index])[2] for index in pages)
+    rows = _are_rows(file, len(pages))
+    if rows:
+        height, width, channels = channels, height, width
     return TiffHeader(
         pages=pages,
+        rows=rows,
         height=width if orientation >= 5 else height,
         width=height if orientation >= 5 else width,
-        channels=sum(_shape(every[index])[2] for index in pages),
+        channels=channels,
         alpha=alpha if len(pages) == 1 else 0,
         colour=colour and samples >= 3,
         photo=shallow and bands and (len(pages) == 1 or not (grey or colour)),
         negative=first.photometric == tifffile.PHOTOMETRIC.MINISWHITE,
+        bits=first.bitspersample,
         orientation=orientation,
     )
+
+
+def _are_rows(file: tifffile.TiffFile, pages: int) -> bool:
+    """Whether these pages are what tifffile makes of an array (h, w, c), by the shape that it notes in the first."""
+    shape = (file.shaped_metadata or ({},))[0].get("shape", ())
+    return len(shape) == 3 and shape[0] == pages and shape[2] <= min(_MOST_BANDS, shape[0] // 2, shape[1] // 2)
 
 
 def _refuse_too_large(header: TiffHeader, file: tifffile.TiffFile) -> None:

@@ -1,5 +1,8 @@
 """Masks are read value by value, in every encoding that people have."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import tifffile
@@ -34,6 +37,47 @@ def test_of_a_palette_mask_the_indices_are_read_and_not_the_colours(tmp_path):
 
 def test_a_1_bit_mask_is_read_as_0_and_1(tmp_path):
     assert read_mask(saved(tmp_path, Image.fromarray(np.array([[True, False]])))).tolist() == [[1, 0]]
+
+
+def packed(labels, bits):
+    """Rows of values of fewer than 8 bits, the first one highest."""
+    rows = ["".join(f"{value:0{bits}b}" for value in row) for row in labels]
+    return [int(row.ljust(-len(row) // 8 * -8, "0"), 2).to_bytes(-(-len(row) // 8), "big") for row in rows]
+
+
+def small_png(labels, bits, extra=b""):
+    """A grey PNG of so many bits, by its specification: Pillow writes none."""
+    header = struct.pack(">IIBBBBB", len(labels[0]), len(labels), bits, 0, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in packed(labels, bits)))
+    chunks = [(b"IHDR", header), *([(b"tRNS", extra)] if extra else []), (b"IDAT", data), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+
+
+def small_tiff(labels, bits):
+    """A grey TIFF of so many bits, uncompressed."""
+    data, height = b"".join(packed(labels, bits)), len(labels)
+    sizes = [(256, len(labels[0])), (257, height), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1), (278, height)]
+    tags = b"".join(struct.pack("<HHII", tag, 3, 1, value) for tag, value in [*sizes, (279, len(data))])
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack("<H", 9) + tags + bytes(4)
+
+
+@pytest.mark.parametrize("write", [small_png, small_tiff])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_grey_mask_of_few_bits_has_the_numbers_of_its_file(tmp_path, write, bits):
+    labels = np.arange(15).reshape(3, 5) * 7 % 2**bits
+    path = tmp_path / f"mask.{write.__name__[6:]}"
+    path.write_bytes(write(labels.tolist(), bits))
+    assert read_mask(path).tolist() == labels.tolist()
+    white = 255 // (2**bits - 1)
+    assert read_mask(path, "colour").tolist() == (labels * white * 0x010101).tolist()  # as a viewer shows it
+    assert read_image(path, 1)[..., 0].tolist() == (labels * white).tolist()
+
+
+def test_a_grey_mask_of_few_bits_may_be_transparent_somewhere(tmp_path):
+    (tmp_path / "mask.png").write_bytes(small_png([[0, 3, 2, 1, 1]], 2, extra=b"\0\0"))
+    assert read_mask(tmp_path / "mask.png").tolist() == [[0, 3, 2, 1, 1]]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])

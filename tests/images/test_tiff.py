@@ -33,6 +33,22 @@ def test_bands_may_be_stored_one_after_the_other(tmp_path, check):
     check(path, DEEP)
 
 
+@pytest.mark.parametrize("pixels", [FIVE, DEEP, FRACTIONS], ids=["8 bits", "16 bits", "floats"])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"bigtiff": True}], ids=str)
+def test_bands_last_in_an_array_are_channels_although_tifffile_writes_rows_as_pages(tmp_path, check, pixels, options):
+    tall = np.tile(pixels, (4, 5, 1))  # (24, 20, c): as 24 pages of 20 x c
+    path = saved(tmp_path, tall, **options)
+    with tifffile.TiffFile(path) as file:
+        assert len(file.pages) == 24
+    check(path, tall)
+    check(saved(tmp_path, tall.transpose(2, 0, 1)), tall)  # bands first are pages as they are
+
+
+def test_narrow_pages_of_which_nothing_is_noted_are_pages(tmp_path, check):
+    pages = np.tile(FIVE, (4, 5, 1))
+    check(saved(tmp_path, pages, metadata=None), pages.transpose(1, 2, 0))
+
+
 def test_three_grey_pages_are_three_channels_and_not_the_first_page_thrice(tmp_path, check):
     path = saved(tmp_path, FIVE.transpose(2, 0, 1)[:3], photometric="minisblack")
     check(path, FIVE[..., :3])
