@@ -36,14 +36,15 @@ def decide(logits: NDArray[np.float32], mask: NDArray[np.uint8]) -> Decisions:
     """The most probable class of each pixel by softmax; the first of equal ones.
 
     Args:
-        logits: (k, h, w).
+        logits: (k, h, w), finite.
         mask: (h, w) the truth, class indices below k or 255.
     """
     best, labels = logits[0].copy(), np.zeros(mask.shape, dtype=np.uint8)
     for index in range(1, len(logits)):  # several times as fast as argmax over the first axis
         np.copyto(labels, index, where=logits[index] > best)
         np.maximum(best, logits[index], out=best)
-    total = np.exp(logits - best).sum(axis=0)  # 1 and more, so nothing overflows
+    with np.errstate(over="ignore"):  # of a difference beyond float32 the exponential is 0 all the same
+        total = np.exp(logits - best).sum(axis=0)  # 1 and more
     kept = mask != IGNORED
     true = mask[kept]
     chosen = np.take_along_axis(logits, np.where(kept, mask, 0)[None].astype(np.intp), axis=0)[0]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onenet.card import Card
-from onenet.errors import ConfigError, OneNetError
+from onenet.errors import ConfigError, OneNetError, TrainError
 from onenet.images import IGNORED
 from onenet.metrics import confusion
 from onenet.metrics.authors import AuthorsFigures
@@ -61,6 +61,7 @@ def score(
     Raises:
         ConfigError: the authors' figures are asked for, but classes overlap.
         DataError: a mask holds a label that is no class.
+        TrainError: the model gives logits that are no numbers.
     """
     if authors and card.overlapping:
         raise ConfigError("the authors' figures are of one class per pixel, but this model's classes overlap")
@@ -71,7 +72,7 @@ def score(
     per_image = []
     for sample in samples:
         prediction = segment(sample.image)
-        here, decisions = _count(prediction, sample.mask, card, keep=details)
+        here, decisions = _count(prediction, sample, card, keep=details)
         matrix += here
         entropy += decisions.entropy
         per_image.append((sample.name, confusion.mean_over_classes(confusion.iou(here))))
@@ -103,16 +104,20 @@ def predicted_mask(prediction: Prediction, size: tuple[int, ...], overlapping: b
     return np.concatenate([decide_rows(prediction.logits(rows), nothing[rows]).labels for rows in strips])
 
 
-def _count(prediction: Prediction, mask: NDArray[np.uint8], card: Card, keep: bool) -> tuple[Matrix, Decisions]:
+def _count(prediction: Prediction, sample: LabelledImage, card: Card, keep: bool) -> tuple[Matrix, Decisions]:
     """The matrix of one image, and what was decided in it; pixel by pixel only where this is to be kept."""
-    k = card.num_classes
+    k, mask = card.num_classes, sample.mask
     matrix, entropy, kept = confusion.empty_matrix(k, card.overlapping), np.zeros(k), []
     decide_rows, count = (
         (decide_each, confusion.overlapping_matrix) if card.overlapping else (decide, confusion.confusion_matrix)
     )
     for start in range(0, mask.shape[0], _STRIP):
         rows = slice(start, start + _STRIP)
-        strip = decide_rows(prediction.logits(rows), mask[rows])
+        logits = prediction.logits(rows)
+        if not np.isfinite(logits).all():
+            raise TrainError(f"{sample.name}: the network's outputs are no numbers, so its training has diverged; "
+                             "lower train.learning_rate or use train.precision=32-true")  # fmt: skip
+        strip = decide_rows(logits, mask[rows])
         matrix += count(mask[rows], strip.labels, k, IGNORED)
         entropy += strip.entropy
         if keep:

@@ -24,7 +24,7 @@ class Details:
 
     Attributes:
         calibration_error: gap between confidence and share of right pixels, 0 to 1 (metrics/calibration.py).
-        boundary_f: boundary F-score per class (k,), mean over the images in which it occurs (metrics/boundary.py).
+        boundary_f: boundary F-score per class (k,), mean over the images in which it has one (metrics/boundary.py).
         average_precision: of connected components at IoU 0.5, per class (k,) (metrics/objects.py).
         intervals: (low, high) of the 95 % confidence interval over images, of "mean_iou" and "foreground_iou".
     """

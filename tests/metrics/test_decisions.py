@@ -49,6 +49,13 @@ def test_cross_entropy_does_not_overflow(shift, logits):
     assert (here >= 0).all()
 
 
+def test_logits_that_lie_as_far_apart_as_numbers_can_are_told_apart():
+    top = np.finfo(np.float32).max
+    found = decide(np.array([[[-top]], [[top]]], dtype=np.float32), np.array([[0]], dtype=np.uint8))
+    assert found.labels.item() == 1 and found.probability.item() == 1
+    assert found.entropy[0] == pytest.approx(2 * float(top))
+
+
 def test_cross_entropy_of_nothing_is_nothing():
     nothing = np.full((2, 2), 255, dtype=np.uint8)
     assert decide(np.zeros((2, 2, 2), dtype=np.float32), nothing).entropy.tolist() == [0, 0]

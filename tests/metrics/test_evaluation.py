@@ -10,7 +10,7 @@ import pytest
 
 from onenet.card import Card
 from onenet.data.sample import Sample
-from onenet.errors import ConfigError, OneNetError
+from onenet.errors import ConfigError, OneNetError, TrainError
 from onenet.metrics.authors import authors_figures
 from onenet.metrics.boundary import boundary_f
 from onenet.metrics.calibration import CalibrationBins
@@ -55,6 +55,19 @@ def test_a_set_is_scored_as_one_large_image_and_not_as_the_mean_of_its_images():
     ]
     assert report.mean_iou == pytest.approx(np.mean(iou(report.matrix)))
     assert report.mean_iou != pytest.approx(np.mean(means), abs=1e-3)
+
+
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_outputs_that_are_no_numbers_are_refused_before_anything_is_computed_from_them(number, overlapping):
+    def diverged(image):
+        scores = np.zeros((2, *image.shape[:2]), dtype=np.float32)
+        scores[1, -1, -1] = number
+        return Fixed(scores)
+
+    images = [Sample("image0", np.zeros((70, 4, 1), np.uint8), np.zeros((70, 4), np.uint8))]
+    with pytest.raises(TrainError, match="image0: the network's outputs are no numbers, so its training has diverged"):
+        score(diverged, images, CARD.replace(overlapping=overlapping), "random", "test")
 
 
 def test_the_cross_entropy_is_the_mean_over_all_counted_pixels():
