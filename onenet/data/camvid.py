@@ -45,6 +45,7 @@ def open_camvid(config: DataConfig) -> Dataset:
         notes=labels.notes,
         value_range=config.value_range,
         skip_unreadable=config.skip_unreadable,
+        table=labels.table,
     )
 
 

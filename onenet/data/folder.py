@@ -50,6 +50,7 @@ def open_folder(config: DataConfig) -> Dataset:
         value_range=config.value_range,
         overlapping=config.overlapping,
         skip_unreadable=config.skip_unreadable,
+        table=labels.table,
     )
 
 

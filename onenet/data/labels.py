@@ -30,6 +30,7 @@ class Labels:
         encoding: of the mask files, see `onenet.images.read_mask`.
         classes, colours, background: as in the card.
         notes: what a user should be told, a line each.
+        table: the class table, where there is one.
     """
 
     mapping: Mapping[int, int]
@@ -38,6 +39,7 @@ class Labels:
     colours: tuple[Colour, ...]
     background: int | None
     notes: tuple[str, ...] = ()
+    table: Path | None = None
 
 
 def read_labels(config: DataConfig, items: Sequence[Item]) -> Labels:
@@ -62,7 +64,7 @@ def read_labels(config: DataConfig, items: Sequence[Item]) -> Labels:
         refuse_mixture(values, items, encoding)
     if table is not None:
         labels = _by_table(table, path, values, encoding, config)
-        return dataclasses.replace(labels, notes=(*notes, *labels.notes))
+        return dataclasses.replace(labels, notes=(*notes, *labels.notes), table=path)
     mapping, more = _by_values(values, config)
     count = config.num_classes or max(index for index in mapping.values() if index != IGNORED) + 1
     return describe_labels(mapping, encoding, count, config, notes=(*notes, *more))

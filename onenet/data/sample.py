@@ -60,6 +60,7 @@ class Dataset:
         value_range: pixel values that become 0 and 1; (0, 0) for the whole range of 8 or 16 bits.
         overlapping: classes may overlap: masks are bit codes, bit i set where class i is.
         skip_unreadable: leave out pairs that cannot be read instead of stopping.
+        table: the file that says which classes there are, where one does.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Dataset:
     value_range: tuple[float, float] = (0.0, 0.0)
     overlapping: bool = False
     skip_unreadable: bool = False
+    table: Path | None = None
 
     @property
     def num_classes(self) -> int:

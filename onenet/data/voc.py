@@ -10,6 +10,7 @@ The official test list has no published masks. Where there are no masks for it, 
 literature reports it, and validation images are drawn from train.txt.
 """
 
+import dataclasses
 from pathlib import Path
 
 from onenet.card import default_classes
@@ -50,6 +51,7 @@ def open_voc(config: DataConfig) -> Dataset:
         notes=notes,
         value_range=config.value_range,
         skip_unreadable=config.skip_unreadable,
+        table=labels.table,
     )
 
 
@@ -76,7 +78,8 @@ def voc_labels(config: DataConfig) -> Labels:
         table = table.by_index()
     mapping = table_mapping(table, encoding, config)
     background = background_of(table.names) if table.names else None
-    return describe_labels(mapping, encoding, len(table.values), config, table.names, table.colours, background)
+    labels = describe_labels(mapping, encoding, len(table.values), config, table.names, table.colours, background)
+    return dataclasses.replace(labels, table=path)
 
 
 def find_root(config: DataConfig) -> Path:

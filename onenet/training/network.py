@@ -8,6 +8,7 @@ import torch
 from onenet.card import Card
 from onenet.config import Config
 from onenet.data import Dataset
+from onenet.data.remembered import to_remember
 from onenet.errors import ConfigError
 from onenet.models.catalog import create_model
 from onenet.models.network import Network
@@ -44,6 +45,7 @@ def build_network(config: Config, dataset: Dataset) -> Network:
             "format": config.data.format,
             "images": counts,
             "split": {key: getattr(config.data, key) for key in ("val", "test", "split_seed")},
+            "labels": to_remember(config.data, dataset),
             "seen": sorted(fingerprint(item) for split in ("train", "val") for item in dataset.items[split]),
             "recipe": config.name,
             **{key: v for key, v in dataclasses.asdict(config.train).items() if key not in _OF_THE_MACHINE},

@@ -10,7 +10,7 @@ from onenet.config import Config
 from onenet.data.loader import TrainingBatches
 from onenet.errors import ConfigError, DataError
 from onenet.metrics.report import Report
-from onenet.training.changes import changed_files, changed_keys, expecting_mended, files_of
+from onenet.training.changes import changed_data, changed_keys, data_of, expecting_mended
 from onenet.training.distributed import (
     all_sum,
     gathered,
@@ -115,8 +115,8 @@ class Run:
             )
         images = open_images(config)
         self.dataset, self.skipped = images.used, images.left_out
-        self.files = files_of(images.found)
-        if state is not None and (changes := changed_files(state.get("data", self.files), self.files)):
+        self.data = data_of(images.found)
+        if state is not None and (changes := changed_data(state, self.data)):
             raise DataError(
                 f"{self.folder.path}: the data has changed since the run was begun: {'; '.join(changes)}; "
                 "put it back, or begin another run with another --out"
@@ -241,7 +241,7 @@ class Run:
     def _state(self, chances: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "config": self.config.to_dict(),
-            "data": self.files,
+            **self.data,
             **self.learner.state(),
             "random": chances,
             "best": list(self.best),
@@ -260,10 +260,11 @@ class Run:
             self.rows = state["rows"]
         except (KeyError, IndexError, TypeError, ValueError, RuntimeError):
             path = self.folder.path / "last.ckpt"
-            raise DataError(f"{path}: belongs to another network than config.toml beside it describes") from None
+            raise DataError(f"{path}: belongs to another network than config.toml beside it and the classes of the "
+                            "data describe") from None  # fmt: skip
 
     def _expect_mended(self, message: str) -> None:
-        """Let the file that stopped the run have another size when it is resumed."""
+        """Let the file that stopped the run have another content when it is resumed."""
         state = self.folder.read_state() if self.is_first else None
         if state is not None:
             self.folder.write_state(state | {"data": expecting_mended(state.get("data", {}), self.dataset, message)})

@@ -337,7 +337,7 @@ def test_a_broken_class_table_is_named_with_its_line(photos):
 
 
 def test_names_that_do_not_fit_are_a_problem_of_the_classes(photos):
-    report = checked(photos(count=6), "class_names=[a,b,c]")
+    report = checked(photos(count=6), "class_names=a,b,c")
     assert [problem.kind for problem in report.problems] == ["classes"]
 
 

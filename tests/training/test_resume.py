@@ -11,6 +11,7 @@ from runs_compared import contents, files, same_bits, same_runs, train
 
 from onenet.config import load_config
 from onenet.errors import ConfigError, DataError
+from onenet.training.changes import data_of
 from onenet.training.folder import RunFolder
 from onenet.training.run import Run
 
@@ -212,7 +213,7 @@ def test_an_image_truncated_in_the_third_epoch_stops_the_run_which_goes_on_when_
     assert same_runs(resumed, whole)
 
 
-def test_a_file_that_was_damaged_from_the_beginning_may_have_another_size_when_it_is_mended(begin):
+def test_a_file_that_was_damaged_from_the_beginning_may_have_another_content_when_it_is_mended(begin):
     """It is met late, because nothing is validated before."""
     run = begin("run", "train.validate_every=3")
     val = run.dataset.items["val"][0]
@@ -220,7 +221,7 @@ def test_a_file_that_was_damaged_from_the_beginning_may_have_another_size_when_i
     run = begin("other", "train.validate_every=3")
     truncate(val.image)  # after its first image was read
     again = dataclasses.replace(run.config)
-    run.files["val"][val.name][0] = val.image.stat().st_size  # as if it had been so when the run began
+    run.data = data_of(run.dataset)  # as if it had been so when the run began
     assert str(val.image) in refusal_of(DataError, lambda: train(run))
     val.image.write_bytes(good)
     resumed = Run(again, run.folder, resume=True)

@@ -335,6 +335,15 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_leaves_nothing_of_the_epo
     assert contents(ready.folder.path) == before
 
 
+@pytest.mark.parametrize("rate", [5, 20, 100])
+def test_a_run_that_diverges_ends_with_one_line_and_without_warnings(begin, rate):
+    """Wherever it is noticed first: in the loss, in the weights or in the validation; here warnings are errors."""
+    ready = begin("run", "train.optimizer=sgd", f"train.learning_rate={rate}", epochs=6)
+    with pytest.raises(TrainError, match=r"(the loss became|are no numbers).*; lower train\.learning_rate") as refusal:
+        train(ready)
+    assert "\n" not in str(refusal.value)
+
+
 def test_weights_that_are_not_numbers_are_never_kept_as_the_best(begin):
     """The last step of an epoch can break the weights after its loss was still a number."""
     ready = begin(epochs=1)
