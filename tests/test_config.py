@@ -117,6 +117,21 @@ def test_an_unknown_name_is_answered_with_the_nearest_right_one(override, sugges
     assert suggestion in str(refusal.value).partition("did you mean")[2].split("?")[0]
 
 
+@pytest.mark.parametrize(
+    ("override", "example"),
+    [
+        ("data.class_values=[0,1,x]", """'data.class_values=["#000000", "#ff0000"]'"""),
+        ("data.class_values=[#000000,#ff0000]", """'data.class_values=["#000000", "#ff0000"]'"""),  # a shell's work
+        ("data.class_names=[cat, dog]", """'data.class_names=["cat", "dog"]'"""),
+        ("data.size=[16,", "'data.size=[256, 256]'"),
+    ],
+)
+def test_a_list_that_cannot_be_read_is_called_that_and_its_parts_are_no_values(override, example):
+    with pytest.raises(ConfigError) as refusal:
+        load_config("default", [override])
+    assert str(refusal.value) == f"{override}: not a list that can be read; write it, with the quotes, as in {example}"
+
+
 def test_an_unknown_recipe_is_answered_with_the_nearest_right_one():
     with pytest.raises(ConfigError, match="unknown recipe 'defualt': did you mean default"):
         load_config("defualt")

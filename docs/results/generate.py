@@ -14,9 +14,11 @@ ROOT = HERE.parent.parent
 def main() -> None:
     """Generate."""
     parts = ["# Results", "", "Written by `make results` from the JSON files in `docs/results/`; do not edit."]
-    for title, name, intro, table in SECTIONS:
+    for title, name, intro, table, of_the_set in SECTIONS:
         record = read(name)
-        parts += ["", f"## {title}", "", intro, "", table(record["result"]), "", provenance(record)]
+        known = facts(record, of_the_set)
+        head, text = title.format_map(known), intro.format_map(known)
+        parts += ["", f"## {head}", "", text, "", table(record["result"]), "", provenance(record)]
     (HERE.parent / "results.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
@@ -26,6 +28,41 @@ def main() -> None:
         _, _, after = rest.partition(end)
         text = f"{before}{start}{line}{end}{after}"
     readme.write_text(text, encoding="utf-8")
+
+
+def facts(record: dict[str, Any], of_the_set: str) -> dict[str, Any]:
+    """The figures of a record that stand in its section's title and text."""
+    known: dict[str, Any] = {}
+    result = record["result"]
+    if isinstance(result, dict):
+        known |= {"device": str(result.get("device", "")).upper(), "scored": result.get("images")}
+    if isinstance(result, dict) and "cells" in result:
+        cells = result["cells"]
+        sizes = {f"{h}" if h == w else f"{h}x{w}" for h, w in (cell["size"] for cell in cells)}
+        known |= {
+            "recipe": result["recipe"],
+            "classes": one({len(cell["report"]["classes"]) for cell in cells}),
+            "epochs": one({cell["epochs"] for cell in cells}),
+            "size": one(sizes),
+            "images": images_of(next((cell for cell in cells if "images" in cell), cells[0]), of_the_set),
+            "machine": result["environment"]["gpu"] or f"{record['cores']} CPU cores",
+        }
+    return known
+
+
+def one(values: set[Any]) -> Any:
+    """What all cells have in common; a text that says one figure of all must not stand over cells that differ."""
+    if len(values) != 1:
+        raise SystemExit(f"cells of one record differ: {', '.join(map(str, sorted(values)))}")
+    return next(iter(values))
+
+
+def images_of(cell: dict[str, Any], of_the_set: str) -> str:
+    """How many images were in which split."""
+    if "images" in cell:
+        count = cell["images"]
+        return f"{count['train']} images to train, {count['val']} to validate, {count['test']} to test"
+    return f"{of_the_set}, {cell['report']['images']} to test"
 
 
 def provenance(record: dict[str, Any]) -> str:
@@ -60,10 +97,12 @@ def readme_lines() -> dict[str, str]:
 
 
 HOW = (
-    "Equal width, equal recipe, from scratch, on two CPU cores; true IoU over the whole test set at the images' own "
-    "size. Mean and standard deviation over the seeds; with one seed the 95 % interval over the test images."
+    "Equal width, equal recipe, from scratch, on {machine}; true IoU over the whole test set at the images' own size. "
+    "Mean and standard deviation over the seeds; with one seed the 95 % interval over the test images."
 )
 
+# In title and text {names} are figures of the record, see `facts`. {images} says how many are in which split; where a
+# record does not hold that, the last entry says it of the data set itself.
 SECTIONS = (
     (
         "Table 2 of the paper, counted anew",
@@ -71,56 +110,62 @@ SECTIONS = (
         "What a network costs for one image of 3x256x256 with 4 classes. The unused heads and ResNet's 1000-class "
         "layer are in the paper's count and never run.",
         table2_markdown,
+        "",
     ),
     (
         "A training step of onenet-ed-4",
         "train-step",
         "Forward, loss, backward and AdamW, in turns in one process, against the paper's formulation word for word.",
         train_markdown,
+        "",
     ),
     (
-        "Oxford-IIIT Pet, three classes",
+        "Oxford-IIIT Pet, {classes} classes",
         "pet-small",
-        "Three of the 37 breeds (Abyssinian, Bengal, American bulldog), official layout and split: 300 photos to train "
-        "and validate, 298 to test. Recipe pet-small, 60 epochs at 128 pixels. These cells were trained before batch "
-        "norm was measured anew before each validation (docs/notebook.md) and are to be trained again. " + HOW,
+        "Three of the 37 breeds (Abyssinian, Bengal, American bulldog), official layout and split: {images}. Recipe "
+        "{recipe}, {epochs} epochs at {size} pixels. These cells were trained before batch norm was measured anew "
+        "before each validation (docs/notebook.md) and are to be trained again. " + HOW,
         to_markdown,
+        "300 images in trainval.txt to train and validate",
     ),
     (
-        "CamVid, 11 classes",
+        "CamVid, {classes} classes",
         "camvid",
-        "SegNet's split and masks at 480x360: 367 images to train, 101 to validate, 233 to test. The default recipe, "
-        "40 epochs at 144x192 pixels: far from the published figures, which take full size and hundreds of epochs. "
-        + HOW,
+        "SegNet's split and masks at 480x360: {images}. Recipe {recipe}, {epochs} epochs at {size} pixels: far from "
+        "the published figures, which take full size and hundreds of epochs. " + HOW,
         to_markdown,
+        "367 images in train/, 101 in val/",
     ),
     (
-        "MSRC v2, 23 classes",
+        "MSRC v2, {classes} classes",
         "msrc",
-        "In the layout of PASCAL VOC: 335 images to train, 60 to validate, 196 to test, one of which (1_26_s) is among "
-        "the training images too. The default recipe, 40 epochs "
-        "at 128 pixels. " + HOW,
+        "In the layout of PASCAL VOC: {images}, one of which (1_26_s) is among the training images too. Recipe "
+        "{recipe}, {epochs} epochs at {size} pixels. " + HOW,
         to_markdown,
+        "335 images in train.txt, 60 in val.txt",
     ),
     (
-        "Nuclei, two classes",
+        "Nuclei, {classes} classes",
         "nuclei",
-        "A part of the Data Science Bowl 2018: 168 images to train, 36 to validate, 36 to test, drawn at random, at "
-        "their own scale. The default recipe, 40 epochs, windows of 128 pixels. " + HOW,
+        "A part of the Data Science Bowl 2018, split at random: {images}. Images at their own scale. Recipe {recipe}, "
+        "{epochs} epochs, windows of {size} pixels. " + HOW,
         to_markdown,
+        "240 images in all",
     ),
     (
         "Reading images and training on them",
         "throughput",
         "Images per second, for each way of keeping them (`data.cache`) and of reading them (`train.workers`). The "
-        "cache on the device is made for GPUs; here the device is the CPU.",
+        "cache on the device is made for GPUs; here the device is the {device}.",
         throughput_markdown,
+        "",
     ),
     (
         "The demo",
         "demo",
-        "What `make demo` reaches on the 14 packaged images that it does not train on.",
+        "What `make demo` reaches on the {scored} packaged images that it does not train on.",
         demo_markdown,
+        "",
     ),
 )
 

@@ -163,8 +163,15 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
     return value
 
 
+def _example(key: str) -> str:
+    return EXAMPLES[key].rpartition(" or ")[2]
+
+
 def _convert_tuple(key: str, value: Any, kind: Any) -> tuple[Any, ...]:
     inner = get_args(kind)
+    if isinstance(value, str) and value.startswith("["):
+        raise ConfigError(f"{key}={value}: not a list that can be read; write it, with the quotes, as in "
+                          f"'{key}={_example(key)}'")  # fmt: skip
     if key in ("data.size", "data.mask_size") and isinstance(value, int) and not isinstance(value, bool):
         value = [value, value]
     if inner == (str, ...) and isinstance(value, str):

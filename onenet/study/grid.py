@@ -44,7 +44,7 @@ def run_plan(
             _run_cell(config, folder, plan, on_cell)
         elif rescore:
             cell = json.loads(done.read_text(encoding="utf-8"))
-            _write_cell(folder, cell | {"report": _score(config, folder, plan)})
+            _write_cell(folder, cell | _score(config, folder, plan))
         cells.append(json.loads(done.read_text(encoding="utf-8")))
     return {
         "study": plan.name,
@@ -62,9 +62,9 @@ def _cells(plan: Plan) -> Iterator[tuple[str, int]]:
 def _run_cell(config: Config, folder: RunFolder, plan: Plan, on_cell: Callable[[Run], None]) -> None:
     run = Run(config, folder, resume=(folder.path / "config.toml").is_file())
     on_cell(run)
-    report = _score(config, folder, plan)
+    scored = _score(config, folder, plan)
     sizes = {key: value for key, value in config.model.items() if key != "name"}
-    shape = {"num_classes": len(report["classes"]), "in_channels": run.dataset.in_channels}
+    shape = {"num_classes": len(scored["report"]["classes"]), "in_channels": run.dataset.in_channels}
     cost = measure(lambda: create_model(config.model["name"], **{**shape, **sizes}), config.data.size)
     cell = {
         "model": config.model["name"],
@@ -76,13 +76,18 @@ def _run_cell(config: Config, folder: RunFolder, plan: Plan, on_cell: Callable[[
         "gmacs": round(cost.flops / 2e9, 4),
         "train_minutes": round(sum(row["seconds"] for row in run.rows) / 60, 2),
         "precision": run.precision,
-        "report": report,
+        **scored,
     }
     _write_cell(folder, cell)
 
 
 def _score(config: Config, folder: RunFolder, plan: Plan) -> dict[str, Any]:
-    return evaluate(folder.model, config.data, plan.split).report.to_dict() | {"per_image": None}
+    """How many images there are in each split, and the scores on one of them."""
+    evaluation = evaluate(folder.model, config.data, plan.split)
+    return {
+        "images": {split: len(items) for split, items in evaluation.dataset.items.items()},
+        "report": evaluation.report.to_dict() | {"per_image": None},
+    }
 
 
 def _write_cell(folder: RunFolder, cell: dict[str, Any]) -> None:
