@@ -20,6 +20,14 @@ class ShapeError(OneNetError, ValueError):
     """An array has the wrong number of axes, channels or classes."""
 
 
+class ExportError(OneNetError, ValueError):
+    """A network cannot be written in the form, the format or the precision asked for."""
+
+
+class FailedCheckError(OneNetError, RuntimeError):
+    """What was measured is not good enough: the command line exits with 1, not 2."""
+
+
 class TrainError(OneNetError, RuntimeError):
     """Training cannot go on: the loss or the weights are no numbers."""
 

@@ -20,7 +20,7 @@ LEVELS = {
     "data": 2, "layers": 2, "metrics": 2, "deploy": 2,
     "models": 3,
     "checkpoint": 4, "scoring": 4,
-    "training": 5,
+    "training": 5, "export": 5,
     "bench": 6,
     "study": 7,
     "cli": 8,
