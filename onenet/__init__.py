@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
     from onenet.checkpoint import load as load
@@ -37,21 +39,31 @@ _DOORS = {
     "save": "onenet.checkpoint",
 }
 _WITHOUT_TORCH = ("load_config",)
-RUNTIMES = ("auto", "torch")
+RUNTIMES = ("auto", "torch", "onnxruntime", "openvino")
 
 
-def Segmenter(model: "str | Path | nn.Module", runtime: str = "auto", threads: int | None = None) -> "_Segmenter":  # noqa: N802
+def Segmenter(  # noqa: N802
+    model: "str | Path | nn.Module",
+    runtime: str = "auto",
+    threads: int | None = None,
+    classes: "Sequence[str]" = (),
+) -> "_Segmenter":
     """Open a trained model to draw masks with; call what is returned with an image.
 
     Args:
-        model: a `.safetensors` file, the folder of a run, or a module from `onenet.load` or `create_model`.
-        runtime: what computes it: "torch", or "auto" for the best one for the file.
+        model: a `.safetensors` file, the folder of a run, an exported file (`.onnx`, `.openvino`; needs no torch), or a
+            module from `onenet.load` or `create_model`.
+        runtime: what computes it: "torch", "onnxruntime", "openvino", or "auto" for the best one for the file.
         threads: CPU threads; None leaves the choice to the runtime.
+        classes: names for the classes of an `.onnx` file that was not written by onenet.
 
     Raises:
-        ConfigError: unknown runtime, a number of threads that is none, a module without a card, or an exported file.
+        ConfigError: unknown runtime, one that cannot run this file, a number of threads that is none, or a module
+            without a card.
         DataError: the file is missing, damaged, or not a model of onenet.
+        OneNetError: the runtime is not installed.
     """
+    from onenet.deploy.opening import is_exported, open_exported
     from onenet.deploy.segmenter import Segmenter as Drawer
     from onenet.errors import ConfigError, did_you_mean
 
@@ -59,11 +71,14 @@ def Segmenter(model: "str | Path | nn.Module", runtime: str = "auto", threads: i
         raise ConfigError(f"unknown runtime {runtime!r}: {did_you_mean(runtime, RUNTIMES)}")
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ConfigError(f"threads={threads!r}: must be at least 1, a whole number")
-    if isinstance(model, (str, Path)) and Path(model).suffix.lower() == ".onnx":
-        raise ConfigError(
-            f"{model}: an exported file; running those is not part of this version, "
-            "give the .safetensors file that it was made from"
-        )
+    if isinstance(model, (str, Path)) and is_exported(model):
+        if runtime == "torch":
+            raise ConfigError(f"{model}: an exported file, which torch does not run; leave the runtime out")
+        return Drawer(*open_exported(model, runtime, threads, classes))
+    if runtime not in ("auto", "torch"):
+        raise ConfigError(f"{model}: {runtime} runs exported files; make one with: onenet export {model}")
+    if classes:
+        raise ConfigError("classes are for .onnx files that were not written by onenet; this model knows its own")
     _need_torch()
     from torch import nn
 
@@ -112,7 +127,9 @@ def train(config: "Config | str | Path", out: "str | Path | None" = None, resume
     return train_silently(config, out, resume)
 
 
-def evaluate(model: "str | Path | nn.Module", spec: "DataConfig | str", split: str = "test") -> "Evaluation":
+def evaluate(
+    model: "str | Path | nn.Module", spec: "DataConfig | str", split: str = "test", authors: bool = False
+) -> "Evaluation":
     """Score a model as `onenet evaluate` does.
 
         evaluation = onenet.evaluate("runs/mine", "folder:my-photos")
@@ -120,15 +137,16 @@ def evaluate(model: "str | Path | nn.Module", spec: "DataConfig | str", split: s
         print(evaluation.report.to_markdown())
 
     Args:
-        model: a `.safetensors` file, the folder of a run, or a module with a card.
+        model: a `.safetensors` file, the folder of a run, an exported file, or a module with a card.
         spec: the data: FORMAT:PATH[,key=value...], a recipe's name, or `config.data`.
         split: "train", "val", "test" or "all".
+        authors: also the figures of the paper's authors, as their evaluator computes them: `.report.authors`.
 
     Returns:
         An evaluation: `.report` with all figures, `.notes` with what a reader should know.
 
     Raises:
-        ConfigError: an unknown format or split.
+        ConfigError: an unknown format or split, or `authors` of a model whose classes overlap.
         DataError: the data has other classes than the model, or cannot be read.
     """
     from onenet.config import DataConfig
@@ -136,10 +154,13 @@ def evaluate(model: "str | Path | nn.Module", spec: "DataConfig | str", split: s
 
     if not isinstance(spec, (str, DataConfig)):
         raise ConfigError(f"evaluate takes data as FORMAT:PATH, a recipe's name or config.data, not {spec!r}")
-    _need_torch()
+    from onenet.deploy.opening import is_exported
+
+    if not (isinstance(model, (str, Path)) and is_exported(model)):
+        _need_torch()
     from onenet.scoring import evaluate as score
 
-    return score(model, spec, split)
+    return score(model, spec, split, authors=authors)
 
 
 def __getattr__(name: str) -> Any:

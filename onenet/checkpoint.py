@@ -122,8 +122,8 @@ def _weights_file(path: str | Path) -> Path:
     file = Path(path)
     if file.suffix.lower() == ".onnx":
         raise ConfigError(
-            f"{file}: an exported file has no torch module; load the .safetensors file that it was made from "
-            "(a later onenet.Segmenter will run it)"
+            f"{file}: an exported file has no torch module; onenet.Segmenter runs it, "
+            "or load the .safetensors file that it was made from"
         )
     if file.name == "last.ckpt":
         raise ConfigError(f"{file}: holds what --resume needs; the model is {file.with_name('model.safetensors')}")

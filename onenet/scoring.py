@@ -5,6 +5,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ from onenet.card import Card
 from onenet.config import DataConfig, parse_spec
 from onenet.data import Dataset, Item, open_dataset
 from onenet.data.classes import find_class_table
+from onenet.data.remembered import remembered, shown
 from onenet.deploy.segmenter import Segmenter
-from onenet.errors import DataError
+from onenet.errors import ConfigError, DataError, OneNetError
 from onenet.images import atomic_write
 from onenet.metrics.evaluation import predicted_mask, score
 from onenet.metrics.page import Strip, write_page
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 _NAMED = 5  # files that a note names
+_WITHOUT_SCIPY = (
+    "without scipy there are no boundary F, objects, calibration and intervals: pip install 'onenet-seg[scores]'"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,26 +74,53 @@ def evaluate(
 
     Args:
         model: a file, the folder of a run, or a module with a card.
-        data: a configuration, or a SPEC such as "folder:photos"; a SPEC that does not say how to split is split as
-            for the model's training.
+        data: a configuration, or a SPEC such as "folder:photos"; where a SPEC does not say how to split or how masks
+            are read, it is as in the model's training.
         split: "train", "val", "test" or "all".
-        details: also what takes longer: boundary F-score, AP of objects, calibration, confidence intervals.
+        details: also what takes longer: boundary F-score, AP of objects, calibration, confidence intervals; without
+            scipy they are left out, and a note says so.
         authors: also the figures of the paper's authors, as their evaluator computes them.
 
     Raises:
         DataError: the data has other classes than the model, or cannot be read.
-        ConfigError: no such split, or `authors` of a model whose classes overlap.
-        OneNetError: `details` without scipy.
+        ConfigError: no such split, `authors` of a model whose classes overlap, or a file that gives decisions only.
     """
     segmenter = onenet.Segmenter(model)
+    if segmenter.decided:
+        raise ConfigError(f"{model}: gives classes without logits, which cannot be scored; export it without "
+                          "--output classes")  # fmt: skip
     card = segmenter.card
-    if isinstance(data, str):
-        data = parse_spec(data, base=card.training.get("split", {}))
-    dataset = open_for(card, data)
+    dataset, reading = open_spec(card, data) if isinstance(data, str) else (open_for(card, data), ())
     samples = dataset.samples(split)
-    report = score(segmenter, samples, card, dataset.name, split, details, authors, dataset.absent)
-    notes = (*dataset.notes, *_cautions(card, dataset, split), *_skipped(dataset.split(split), report))
+    plain = () if not details or find_spec("scipy") else (_WITHOUT_SCIPY,)
+    report = score(segmenter, samples, card, dataset.name, split, details and not plain, authors, dataset.absent)
+    notes = (
+        *dataset.notes,
+        *reading,
+        *_cautions(card, dataset, split),
+        *_skipped(dataset.split(split), report),
+        *plain,
+    )
     return Evaluation(report, segmenter, dataset, notes)
+
+
+def open_spec(card: Card, spec: str) -> tuple[Dataset, tuple[str, ...]]:
+    """Open what a SPEC names; where it does not say how to split or how masks are read, as in the model's training.
+
+    Returns:
+        The data set, and a note where its masks are read by what the model remembers.
+
+    Raises:
+        OneNetError: as `parse_spec` and `open_for`.
+    """
+    alone = parse_spec(spec)
+    data = parse_spec(spec, base={**card.training.get("split", {}), **remembered(card, alone)})
+    settings = shown(alone, data)
+    note = f"masks are read as in the model's training: {settings}"
+    try:
+        return open_for(card, data), (note,) if settings else ()
+    except OneNetError as error:
+        raise type(error)(f"{error} ({note})") if settings else error from None
 
 
 def open_for(card: Card, data: DataConfig) -> Dataset:

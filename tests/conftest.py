@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,3 +113,68 @@ def tiny_model(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
     onenet.save(network, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def nuclei_parts(tmp_path_factory) -> Path:
+    """A folder of ten microscope images of 64 x 60 pixels with masks: parts of packaged ones."""
+    root = tmp_path_factory.mktemp("data") / "nuclei-parts"
+    samples = Path(__file__).parents[1] / "onenet/samples/nuclei/train"
+    for kind in ("images", "masks"):
+        (root / kind).mkdir(parents=True)
+        for file in sorted((samples / kind).iterdir())[:10]:
+            Image.open(file).crop((60, 60, 120, 124)).save(root / kind / file.name)
+    return root
+
+
+@pytest.fixture(scope="session")
+def flat(nuclei_parts) -> "Exports":
+    """A small onenet-ed with its flat form, as images and as rows, in float and INT8."""
+    return exports_of("onenet-ed-4", nuclei_parts)
+
+
+@pytest.fixture(scope="session")
+def conv(nuclei_parts) -> "Exports":
+    """A small onenet-e with its convolution form, in float and INT8."""
+    return exports_of("onenet-e-4", nuclei_parts)
+
+
+@dataclass(frozen=True)
+class Exports:
+    """A network, untrained but with statistics of norms, and its checked graphs by the suffix of their files."""
+
+    network: Any
+    card: Any
+    dataset: Any
+    graphs: dict[str, Any]
+
+
+def exports_of(name: str, root: Path) -> Exports:
+    import torch
+
+    import onenet
+    from onenet.config import parse_spec
+    from onenet.export.exporting import Wanted, make_graphs
+    from onenet.scoring import open_for
+
+    torch.manual_seed(0)
+    network = onenet.create_model(name, width=8, depth=2, stem_repeat=1)
+    with torch.no_grad():
+        network(torch.rand(4, 3, 64, 64) ** 2)
+    network.card = network.eval().card.replace(size=(64, 64))
+    dataset = open_for(network.card, parse_spec(f"folder:{root}"))
+    graphs = make_graphs(network, Wanted(int8=True, max_drop=100.0), dataset)
+    return Exports(network, network.card, dataset, {made.suffix: made for made in graphs})
+
+
+@pytest.fixture(scope="session")
+def exported_files(flat, conv, tmp_path_factory) -> Path:
+    """A folder with ed.onnx, ed.flat.onnx, ed.int8.onnx, ed.flat.int8.onnx, e.onnx, e.int8.onnx and both checkpoints."""
+    import onenet
+
+    folder = tmp_path_factory.mktemp("exported")
+    for name, exports in (("ed", flat), ("e", conv)):
+        onenet.save(exports.network, folder / f"{name}.safetensors")
+        for suffix, made in exports.graphs.items():
+            (folder / f"{name}{suffix}.onnx").write_bytes(made.graph.SerializeToString())
+    return folder

@@ -197,9 +197,17 @@ class TestSegmenter:
             onenet.Segmenter(torch.nn.Linear(2, 3))
 
     @pytest.mark.parametrize("name", ["model.onnx", "MODEL.ONNX"])
-    def test_an_exported_file_is_not_for_this_version(self, name):
-        with pytest.raises(ConfigError, match=f"{name}: an exported file; running those is not part of this version"):
-            onenet.Segmenter(name)
+    def test_an_exported_file_is_run_without_torch(self, name, tmp_path):
+        with pytest.raises(DataError, match=rf"{name}: cannot be read \(No such file or directory\)"):
+            onenet.Segmenter(tmp_path / name)
+        with pytest.raises(ConfigError, match=f"{name}: an exported file, which torch does not run"):
+            onenet.Segmenter(name, runtime="torch")
+
+    def test_a_checkpoint_is_for_torch_and_knows_its_classes(self, run):
+        with pytest.raises(ConfigError, match="onnxruntime runs exported files; make one with: onenet export"):
+            onenet.Segmenter(run, runtime="onnxruntime")
+        with pytest.raises(ConfigError, match="this model knows its own"):
+            onenet.Segmenter(run, classes=["a", "b"])
 
     def test_a_missing_file_is_named(self, tmp_path):
         with pytest.raises(DataError, match=r"missing\.safetensors: no such file"):
@@ -222,6 +230,8 @@ class TestTrainAndEvaluate:
         scored = onenet_command("evaluate", "by-command", "--data", f"folder:{root}", "--json")
         assert onenet.evaluate(folder, f"folder:{root}").report.to_json() == scored.out.strip()
         assert onenet.evaluate(onenet.load(folder), config.data, split="val").report.split == "val"
+        theirs = onenet.evaluate(folder, f"folder:{root}", authors=True).report.authors
+        assert "authors' mIOU" in theirs and not onenet.evaluate(folder, f"folder:{root}").report.authors
 
     def test_a_recipe_may_be_a_file_and_the_folder_is_numbered_after_it(self, photos, tiny, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)

@@ -1,0 +1,112 @@
+"""An exported file -> the runner that computes it, in the runtime asked for or in the faster one, and its card."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from onenet.card import Card, default_colours
+from onenet.deploy.choice import remembered_choice
+from onenet.deploy.description import CARD, DESCRIPTION, Description
+from onenet.deploy.exported import FlatRunner, ImageRunner
+from onenet.deploy.onnx_metadata import read_metadata
+from onenet.deploy.runner import Halo, Runner
+from onenet.deploy.runtime import OnnxRuntimeSession, installed, open_session, usable_cores
+from onenet.errors import ConfigError, DataError, describe_os_error
+
+OPENVINO = ".openvino"  # the ending of the folder that holds an OpenVINO model
+_FOREIGN_STRIDE = 32  # what networks want whose own stride is not known
+
+
+def is_exported(path: str | Path) -> bool:
+    """Whether a path names an exported model by its ending."""
+    return Path(path).suffix.lower() in (".onnx", OPENVINO)
+
+
+def open_exported(
+    path: str | Path, runtime: str = "auto", threads: int | None = None, classes: Sequence[str] = ()
+) -> tuple[Runner, Card]:
+    """Load an exported model.
+
+    Args:
+        path: an `.onnx` file, or a folder NAME.openvino.
+        runtime: "onnxruntime", "openvino", or "auto": the faster one of those installed, measured once for each file.
+        threads: CPU threads; None for all cores.
+        classes: names for the classes of a file that was not written by onenet.
+
+    Raises:
+        DataError: the file is missing, damaged, or says neither itself nor by `classes` what its classes are.
+        ConfigError: the file is not for this runtime.
+        OneNetError: the runtime is not installed.
+    """
+    path, threads = Path(path), threads or usable_cores()
+    if path.suffix.lower() == OPENVINO:
+        if runtime not in ("auto", "openvino"):
+            raise ConfigError(f"{path}: only openvino runs this, not {runtime}; give the .onnx file")
+        card, description = _beside(path)
+        return _runner(path / "model.xml", "openvino", threads, card, description), card
+    metadata = read_metadata(path)
+    if CARD in metadata:
+        card = Card.from_json(metadata[CARD], str(path))
+        description = Description.from_json(metadata.get(DESCRIPTION, "{}"), str(path))
+    else:
+        card, description = _foreign(path, classes), Description(form="foreign")
+    if runtime == "auto":
+        if not (installed("openvino") and installed("onnxruntime")):
+            runtime = "openvino" if installed("openvino") else "onnxruntime"
+        else:
+            runtime = remembered_choice(
+                path, card, threads, lambda name: _runner(path, name, threads, card, description)
+            )
+    return _runner(path, runtime, threads, card, description), card
+
+
+def _runner(path: Path, runtime: str, threads: int, card: Card, description: Description) -> Runner:
+    if description.input == "pixels":
+        return FlatRunner(open_session(path, runtime, threads, streams=threads), card, description, threads)
+
+    def find_halo() -> Halo:
+        from onenet.deploy.footprint import halo_of_file
+
+        return halo_of_file(path)
+
+    return ImageRunner(open_session(path, runtime, threads), card, description, find_halo)
+
+
+def _beside(folder: Path) -> tuple[Card, Description]:
+    """The card and the description that lie in an OpenVINO folder."""
+    try:
+        texts = [(folder / f"{name}.json").read_text(encoding="utf-8") for name in ("card", "description")]
+    except OSError as error:
+        raise DataError(f"{folder}: holds no model of onenet ({describe_os_error(error)})") from None
+    return Card.from_json(texts[0], str(folder)), Description.from_json(texts[1], str(folder))
+
+
+def _foreign(path: Path, classes: Sequence[str]) -> Card:
+    """A card for a graph that was not written by onenet, from its own shapes and the names given."""
+    session = OnnxRuntimeSession(path, threads=1)
+    if len(session.inputs) != 1 or len(session.outputs) < 1:
+        raise DataError(f"{path}: has {len(session.inputs)} inputs; only graphs of one image can be run")
+    (name, shape, kind), (_, out, _) = session.inputs[0], session.outputs[0]
+    if len(shape) != 4 or kind != "tensor(float)" or not isinstance(shape[1], int) or len(out) != 4:
+        raise DataError(f"{path}: its input {name} is {kind} {shape}, its output {out}; onenet runs graphs from images "
+                        "(b, c, h, w) float in [0, 1] to logits (b, k, h, w)")  # fmt: skip
+    if isinstance(shape[2], int) or isinstance(shape[3], int):
+        raise DataError(f"{path}: takes images of {shape[2]}x{shape[3]} only; export it with dynamic height and width")
+    if not classes:
+        count = f"{out[1]} names" if isinstance(out[1], int) else "a name for each output channel"
+        raise DataError(f"{path}: has no card, it was not written by onenet; say what its classes are: --classes "
+                        f"background,... ({count})")  # fmt: skip
+    if isinstance(out[1], int) and out[1] != len(classes):
+        raise ConfigError(f"--classes names {len(classes)} classes, but {path} has {out[1]} outputs")
+    return Card(
+        architecture="foreign",
+        arguments={"in_channels": shape[1], "num_classes": len(classes)},
+        classes=tuple(classes),
+        colours=default_colours(len(classes)),
+        stride=_FOREIGN_STRIDE,
+    )
+
+
+def to_folder_texts(card: Card, description: Description) -> dict[str, str]:
+    """What lies beside the graph in an OpenVINO folder."""
+    return {"card.json": json.dumps(json.loads(card.to_json()), indent=1), "description.json": description.to_json()}
