@@ -9,7 +9,10 @@ import sys
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
 # What a verb may miss -> the extra that brings it.
-EXTRAS = {"torch": "train", "lightning_fabric": "train", "jaxtyping": "train", "scipy": "scores"}
+EXTRAS = {
+    "torch": "train", "lightning_fabric": "train", "jaxtyping": "train", "scipy": "scores", "onnx": "export",
+    "onnxscript": "export", "onnxruntime": "deploy", "openvino": "openvino", "pyvips": "large",
+}  # fmt: skip
 
 
 def main() -> None:
@@ -17,13 +20,16 @@ def main() -> None:
     import typer
 
     from onenet.cli.app import app
-    from onenet.errors import OneNetError
+    from onenet.errors import FailedCheckError, OneNetError
 
     usage_error: type[BaseException] = typer.BadParameter.__mro__[2]  # click's ClickException
     try:
         code = app(standalone_mode=False)
         if code == 130:  # ctrl-c, which typer has caught
             fail("stopped")
+    except FailedCheckError as error:
+        fail(str(error))
+        code = 1
     except OneNetError as error:
         code = fail(str(error))
     except ModuleNotFoundError as error:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from onenet.cli import bench, convert, data, demo, evaluate, listing, predict, study, train
+from onenet.cli import bench, convert, data, demo, evaluate, export, listing, predict, study, train
 
 app = typer.Typer(
     help="Train, score and use segmentation networks that are small enough for a device.",
@@ -18,6 +18,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("demo")(demo.demo)
+app.command("export")(export.export)
 app.command("convert")(convert.convert)
 app.command("list")(listing.show)
 app.command("study")(study.study)

@@ -15,7 +15,7 @@ def demo(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON instead of a table.")] = False,
 ) -> None:
-    """Train on packaged microscope images, score on images that were not trained on, and show the masks."""
+    """Train on packaged microscope images, score on images that were not trained on, show the masks, export."""
     from onenet.cli.train import first_process_speaks, train_with_progress
     from onenet.config import load_config
     from onenet.scoring import evaluate, write_report
@@ -39,8 +39,28 @@ def demo(
         print(evaluation.report.to_json())
         return
     print(f"\n{evaluation.report.to_markdown()}\n")
+    export(folder.path)
     print(f"look    {page}  (open it in a browser)")
     print(f"masks   {folder.path / 'masks'}")
     print("next    your own photos: put them into photos/images and their masks into photos/masks, then")
     print("        onenet train --data folder:photos        trains on them")
     print("        onenet predict RUN-FOLDER new-photo.jpg  draws masks with the result")
+
+
+def export(folder: Path) -> None:
+    """Write the model for devices, in float and INT8, where the export extra is installed."""
+    from importlib.util import find_spec
+
+    if not (find_spec("onnx") and find_spec("onnxscript") and find_spec("onnxruntime")):
+        print("export  pip install 'onenet-seg[export]' lets the demo write files for devices too")
+        return
+    from onenet.cli.export import write_files
+    from onenet.export.exporting import Wanted
+
+    files = write_files(str(folder), ["onnx", "int8"], Wanted(int8=True))
+    weights = (folder / "model.safetensors").stat().st_size
+    for path, made in files:
+        size = f"{path.stat().st_size / weights:.2f} of the checkpoint's size"
+        equal = f"{100 * made.parity.equal:.2f} % of its mask pixels equal"
+        faster = f", {made.speed:.1f} times as fast as float" if made.speed else ""
+        print(f"export  {path}  ({size}, {equal}{faster})")

@@ -1,0 +1,159 @@
+"""`onenet export`: a trained model in, files for a device out, each proved equal to it."""
+
+import json as json_
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from onenet.data import Dataset
+    from onenet.export.exporting import Made, Wanted
+    from onenet.models.network import Network
+
+FORMATS = ("onnx", "int8", "openvino")
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="A .safetensors file, or the folder of a run.")],
+    to: Annotated[str, typer.Option(help="Any of onnx,int8,openvino.")] = "onnx",
+    data: Annotated[
+        str, typer.Option(help="FORMAT:PATH[,key=value...] or a recipe; left out, the data of the run.")
+    ] = "",
+    form: Annotated[str, typer.Option(help="auto, flat (matrix products), conv (norms folded), plain.")] = "auto",
+    input: Annotated[str, typer.Option(help="image (b, c, h, w) in [0, 1], or bytes (b, h, w, c).")] = "image",
+    output: Annotated[str, typer.Option(help="logits (b, k, h, w), or classes (b, h, w).")] = "logits",
+    max_drop: Annotated[float, typer.Option(min=0, help="Points of mean IoU that INT8 may lose.")] = 0.5,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files; left out, beside the model.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Write files for a device: ONNX, INT8, OpenVINO. Each is run on real images first and compared with the model.
+
+    For example: onenet export runs/demo --to onnx,int8
+    """
+    from onenet.export.exporting import Wanted
+
+    formats = _formats(to)
+    wanted = Wanted("onnx" in formats or formats == ["openvino"], "int8" in formats, form, input, output, max_drop)
+    files = write_files(model, formats, wanted, data, out)
+    rows = [describe(*file) for file in files]
+    if json:
+        print(json_.dumps({"model": model, "files": rows}, indent=2))
+        return
+    print(to_markdown(rows))
+    for path, made in files:
+        for remark in remarks(made, path.name):
+            print(remark)
+    print(f"\nnext    onenet predict {files[0][0]} photo.jpg", file=sys.stderr)
+
+
+def _formats(to: str) -> list[str]:
+    from onenet.errors import ConfigError, did_you_mean
+
+    formats = [word.strip() for word in to.split(",") if word.strip()]
+    for word in formats:
+        if word not in FORMATS:
+            raise ConfigError(f"--to {word}: {did_you_mean(word, FORMATS)}")
+    if not formats:
+        raise ConfigError(f"--to is empty: choose from {', '.join(FORMATS)}")
+    return formats
+
+
+def write_files(
+    model: str, formats: list[str], wanted: "Wanted", data: str = "", out: Path | None = None
+) -> list[tuple[Path, "Made"]]:
+    """Make, check and write the files of a model; each with the graph that it holds."""
+    import onenet
+    from onenet.export.exporting import make_graphs, model_file
+    from onenet.export.files import write_onnx, write_openvino
+    from onenet.export.trial import trial_images
+
+    network = onenet.load(model)
+    assert network.card is not None
+    dataset = _dataset(model, data, network, needed=wanted.int8)
+    graphs = make_graphs(network, wanted, dataset)
+    folder, name = model_file(model)
+    folder = out or folder
+    files: list[tuple[Path, Made]] = []
+    if formats != ["openvino"]:
+        files += zip(write_onnx(graphs, folder, name), graphs, strict=True)
+    if "openvino" in formats:
+        trial = trial_images(network.card, dataset)
+        files += write_openvino(graphs, folder, name, network.card, trial.images)
+    return files
+
+
+def _dataset(model: str, data: str, network: "Network", needed: bool) -> "Dataset | None":
+    """The data named, else those of the run that the model is from, as far as they are there."""
+    from onenet.errors import OneNetError
+    from onenet.export.exporting import model_file
+    from onenet.scoring import open_spec
+
+    assert network.card is not None
+    if data:
+        return open_spec(network.card, data)[0]
+    recipe = model_file(model)[0] / "config.toml"
+    if not recipe.is_file():
+        return None
+    try:
+        return open_spec(network.card, str(recipe))[0]
+    except OneNetError:
+        if needed:
+            raise
+        return None  # the images of the run are not here: packaged ones do
+
+
+def describe(path: Path, made: "Made") -> dict[str, Any]:
+    """A file as a row: what it is, how large, how it compares."""
+    size = sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
+    parity = made.parity
+    return {
+        "file": path.name,
+        "form": made.description.form,
+        "input": made.description.input,
+        "output": made.description.output,
+        "precision": made.description.precision,
+        "megabytes": round(size / 1e6, 3),
+        "largest_difference": parity.largest,
+        "mean_difference": parity.mean,
+        "equal_pixels": parity.equal,
+        "close_pixels": parity.close,
+        "images": parity.images,
+        "compared_on": made.compared_on,
+        "mean_iou": made.score,
+        "mean_iou_before": made.score_before,
+        "scored_on": made.scored_on,
+        "kept_float": list(made.description.kept_float),
+        "float_islands": list(made.islands),
+        "times_as_fast_as_float": made.speed,
+    }
+
+
+def to_markdown(rows: list[dict[str, Any]]) -> str:
+    """The rows as a table."""
+    head = ("file", "form", "MB", "largest difference", "equal pixels", "mean IoU before", "after", "speed")
+    lines = [f"| {' | '.join(head)} |", "|---|---|" + "---:|" * 6]
+    for row in rows:
+        before, after = (f"{row[key]:.4f}" if row[key] is not None else "" for key in ("mean_iou_before", "mean_iou"))
+        speed = f"{row['times_as_fast_as_float']:.1f}x" if row["times_as_fast_as_float"] else ""
+        cells = (
+            row["file"], row["form"], f"{row['megabytes']:.2f}", f"{row['largest_difference']:.1e}",
+            f"{100 * row['equal_pixels']:.3f} %", before, after, speed,
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    first = rows[0]
+    lines += ["", f"compared on {first['images']} images: {first['compared_on']}"]
+    if first["scored_on"]:
+        lines.append(f"mean IoU on the {first['scored_on']} images")
+    return "\n".join(lines)
+
+
+def remarks(made: "Made", file: str) -> list[str]:
+    """What should be known of a graph beyond its numbers."""
+    said = []
+    if made.description.kept_float:
+        said.append(f"{file}: left in float, so that the score holds: {', '.join(made.description.kept_float)}")
+    if made.speed is not None and made.speed < 1.05:
+        said.append(f"{file}: not faster here than float ({made.speed:.2f}x); it is smaller")
+    return said
