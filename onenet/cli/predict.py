@@ -4,13 +4,17 @@ import glob
 import io
 import itertools
 import os
+import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from onenet.cli.large import Large
 
 if TYPE_CHECKING:
     from onenet.deploy.segmenter import Result, Segmenter
@@ -26,12 +30,20 @@ def predict(
     ] = "predictions",
     save: Annotated[str, typer.Option(help="Any of mask,overlay,cutout,probability.")] = "mask,overlay",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    runtime: Annotated[str, typer.Option(help="torch, onnxruntime, openvino; auto is the fastest.")] = "auto",
+    classes: Annotated[str, typer.Option(help="Names for the classes of a foreign .onnx, separated by commas.")] = "",
+    tile: Annotated[
+        int | None, typer.Option(min=0, help="Side of the tiles that large images are computed in; 0 for none.")
+    ] = None,
+    memory: Annotated[str, typer.Option(help="Choose tiles so that at most this is used, for example 300MB.")] = "",
+    any_size: Annotated[
+        bool, typer.Option("--any-size", help="Read images beyond the decoder's safety limit, too.")
+    ] = False,
 ) -> None:
     """Draw masks: STEM.png (class indices, shown in colours), STEM.overlay.png and so on, at the photo's own size.
 
     For example: onenet predict runs/demo photo.jpg holiday/ --save mask,cutout
     """
-    import onenet
     from onenet.cli import fail
     from onenet.deploy.segmenter import KINDS, layer_names
     from onenet.errors import ConfigError, DataError, did_you_mean
@@ -45,22 +57,24 @@ def predict(
     if out == "-" and kinds not in (["mask"], ["mask", "overlay"]):
         raise ConfigError(f"--save {save}: with --out - only the mask is written; leave --save out, or give a folder")
     sources = collect(inputs)
+    names = [name.strip() for name in classes.split(",") if name.strip()]
+    large = Large(sources, tile, memory, any_size)
+    segmenter = large.open(model, runtime, threads, names)
     if out == "-":
-        _to_standard_output(onenet.Segmenter(model, threads=threads), sources)
+        _to_standard_output(segmenter, large, sources)
         return
-    segmenter = onenet.Segmenter(model, threads=threads)
     layers = layer_names(segmenter.card)
     jobs = {source: Path(out) / f"{stem}.png" for source, stem in name_outputs(sources, kinds, layers)}
     _refuse_overwrite(jobs, kinds, layers)
     bad = 0
     for source, target in jobs.items():
         try:
-            result = _draw(segmenter, source)
+            written = large.drawn(source, target, kinds) or _draw(segmenter, source).save(target, *kinds)
         except DataError as error:  # a bad photo must not stop the others; a full disk must
             fail(str(error))
             bad += 1
             continue
-        print(f"{source}  ->  {', '.join(map(str, result.save(target, *kinds)))}")
+        print(f"{source}  ->  {', '.join(map(str, written))}")
     if bad:
         if len(jobs) > 1:
             rest = f"; the others are in {out}" if bad < len(jobs) else ""
@@ -72,11 +86,16 @@ def _draw(segmenter: "Segmenter", source: str) -> "Result":
     return segmenter(sys.stdin.buffer.read() if source == "-" else source)
 
 
-def _to_standard_output(segmenter: "Segmenter", sources: list[str]) -> None:
+def _to_standard_output(segmenter: "Segmenter", large: Large, sources: list[str]) -> None:
     from onenet.errors import ConfigError
 
     if len(sources) != 1:
         raise ConfigError(f"--out - writes one mask, but there are {len(sources)} inputs; give a folder")
+    with tempfile.TemporaryDirectory() as folder:
+        for file in large.drawn(sources[0], Path(folder) / "mask.png", ["mask"])[:1]:
+            with file.open("rb") as mask:
+                shutil.copyfileobj(mask, sys.stdout.buffer)
+            return
     result = _draw(segmenter, sources[0])
     buffer = io.BytesIO()
     result.mask_image().save(buffer, "PNG")

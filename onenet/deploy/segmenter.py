@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +14,16 @@ from PIL import Image
 
 from onenet import images
 from onenet.card import Card
+from onenet.deploy.exported import FlatRunner
+from onenet.deploy.runner import Runner
+from onenet.deploy.tiling import WHOLE, Tiler, as_batch
 from onenet.errors import ConfigError, ShapeError, did_you_mean
 
 Source = str | Path | bytes | Image.Image | NDArray
 KINDS = ("mask", "overlay", "cutout", "probability")
 
+_FLAT_WHOLE = 512 * 512  # pixels: up to this the flat form computes in one piece; tiles cost it nothing
 _STRIP = 256  # rows that are brought to full size at a time
-
-
-@runtime_checkable
-class Runner(Protocol):
-    """Whatever computes a network: images (b, c, h, w) float32 in [0, 1] in, logits (b, k, h, w) float32 out."""
-
-    def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Compute the logits of a batch; any height and width."""
-        ...
 
 
 class Result:
@@ -155,6 +149,27 @@ class Segmenter:
 
     def __init__(self, runner: Runner, card: Card) -> None:
         self.runner, self.card = runner, card
+        self.tile: int | None = None  # side of tiles: None cuts large images only, in a usual way; 0 never cuts
+
+    def logits(self, image: NDArray) -> NDArray:
+        """Logits (k, h, w) of pixels (h, w, c), uint8 or float32 in [0, 1]; large images in tiles.
+
+        Raises:
+            ExportError: the image is large, and the network looks at all of it.
+        """
+        if self.cuts(image.shape[:2]):
+            return Tiler(self.runner, self.tile).logits(image)
+        return self.runner.run(as_batch(image))[0]
+
+    def cuts(self, size: tuple[int, ...]) -> bool:
+        """Whether an image of `size` = (height, width) is computed in tiles."""
+        most = _FLAT_WHOLE if isinstance(self.runner, FlatRunner) else WHOLE
+        return size[0] * size[1] > most if self.tile is None else self.tile > 0
+
+    @property
+    def decided(self) -> bool:
+        """Whether the model gives classes only, so that there are no probabilities to be had."""
+        return getattr(self.runner, "decided", False)
 
     def __call__(self, source: Source) -> Result:
         """Segment one image.
@@ -168,9 +183,7 @@ class Segmenter:
         if self.card.fit == "cover":
             size = images.scaled_size(size, self.card.size)
         scaled = images.resize(image, size, "bilinear")  # h w c
-        batch = np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])  # 1 c h w
-        batch = batch.astype(np.float32) / np.float32(255) if batch.dtype == np.uint8 else batch
-        logits = self.runner.run(batch)[0]
+        logits = self.logits(scaled)
         shown = image if image.dtype == np.uint8 else (image * 255).round().astype(np.uint8)
         return Result(shown, logits, self.card, Path(source) if isinstance(source, (str, Path)) else None)
 

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from onenet.card import Card
+from onenet.deploy.runner import Halo
 from onenet.errors import ConfigError
+from onenet.models.probing import probed_halo
 
 _LOCK = Lock()
 _IN_USE: dict[nn.Module, tuple[int, list[nn.Module]]] = {}  # by how many runs, and which parts were in train mode
@@ -23,6 +25,8 @@ class EagerRunner:
         if threads is not None:
             torch.set_num_threads(threads)
         self.model = model
+        self.stride = int(getattr(model, "stride", 0) or getattr(getattr(model, "card", None), "stride", 1))
+        self._halo: Halo | None = None
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits (b, k, h, w) of images (b, c, h, w) in [0, 1]; any number of threads may call it at once.
@@ -33,6 +37,21 @@ class EagerRunner:
         with evaluating(self.model), torch.inference_mode():
             batch = torch.from_numpy(images).to(device, memory_format=torch.channels_last)
             return self.model(batch).float().cpu().numpy()
+
+    def halo(self) -> Halo:
+        """How far a result looks, found by what NaN in an image does to its logits.
+
+        Raises:
+            ExportError: it looks at the whole image.
+        """
+        if self._halo is None:
+            self._halo = probed_halo(self.model, self.stride, channels_of(self.model))
+        return self._halo
+
+
+def channels_of(model: nn.Module) -> int:
+    """Channels of the images that a model takes."""
+    return int(getattr(model, "in_channels", 0) or card_of(model).in_channels)
 
 
 @contextmanager

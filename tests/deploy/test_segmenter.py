@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from onenet.card import Card
+from onenet.deploy.runner import Halo
 from onenet.deploy.segmenter import Result, Segmenter, softmax
 from onenet.errors import ConfigError, DataError, OneNetError, ShapeError
 from onenet.images import read_image, read_mask
@@ -23,6 +24,8 @@ def card(channels=3, **changes):
 
 class BrightIsObject:
     """A network of one rule; keeps what it was given."""
+
+    stride, halo = 1, staticmethod(Halo)
 
     def run(self, images):
         self.given = images

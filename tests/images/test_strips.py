@@ -9,7 +9,7 @@ from PIL import Image
 from onenet.errors import DataError
 from onenet.images import image_size, read_image
 from onenet.images.png import png_rows
-from onenet.images.strips import StripReader, streaming_obstacle, unlimited_size
+from onenet.images.strips import StripReader, streaming_obstacle, stored_size
 
 pytest.importorskip("pyvips")
 
@@ -54,7 +54,7 @@ def test_strips_are_the_image(tmp_path, name, channels):
     path = save(tmp_path, name, **FILES[name])
     assert streaming_obstacle(path, channels) == ""
     reader = StripReader(path, channels)
-    assert reader.size == image_size(path) == unlimited_size(path) == SIDE
+    assert reader.size == image_size(path) == stored_size(path) == SIDE
     strips = [reader.read(count) for count in (1, 0, 33, 36)]
     assert np.array_equal(np.concatenate(strips), read_image(path, channels))
 
@@ -106,7 +106,9 @@ def test_the_size_of_what_is_beyond_the_limit_is_known(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(DataError, match="too large"):
         image_size(tmp_path / "long.png")
-    assert unlimited_size(tmp_path / "long.png") == (3, 50)
+    assert stored_size(tmp_path / "long.png") == (3, 50)
+    Image.fromarray(PHOTO).save(tmp_path / "photo.jpg", exif=turned(6))
+    assert stored_size(tmp_path / "photo.jpg") == SIDE[::-1]
     (tmp_path / "broken.png").write_bytes(b"not an image")
     with pytest.raises(DataError, match="not an image"):
-        unlimited_size(tmp_path / "broken.png")
+        stored_size(tmp_path / "broken.png")
