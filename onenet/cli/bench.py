@@ -5,7 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from onenet.cli import latency, memory, rewrites
+
 app = typer.Typer(help="Measure what networks cost.", no_args_is_help=True, rich_markup_mode=None)
+
+app.command("latency")(latency.latency)
+app.command("memory")(memory.memory)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -120,3 +125,6 @@ def throughput_markdown(result: dict[str, Any]) -> str:
         f"{result['rounds']} epochs in turns"
     )
     return "\n".join([*lines, "", about])
+
+
+app.command("rewrites")(rewrites.rewrites)

@@ -1,0 +1,91 @@
+"""What each exact rewrite is worth: the same network with one of them left out, in turns, per runtime and precision."""
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from onenet.config import parse_spec
+from onenet.data import open_dataset
+from onenet.deploy.description import Description
+from onenet.deploy.runtime import RUNTIMES, installed, open_session, usable_cores
+from onenet.errors import ExportError
+from onenet.export.conv import conv_form, plain_form
+from onenet.export.flat import FlatForm
+from onenet.export.graph import image_graph
+from onenet.export.int8 import quantised
+from onenet.export.joins import sum_joined
+from onenet.export.trial import calibration_windows
+from onenet.models.catalog import create_model
+from onenet.models.eager import card_of
+from onenet.models.network import Network
+
+
+def measure_rewrites(name: str, width: int, size: int, repeats: int, threads: int | None = None) -> dict[str, Any]:
+    """Milliseconds of a network of random weights for one image, with all rewrites and without each of them.
+
+    Every row is a form, a runtime and a precision; all rows are timed in turns.
+    """
+    threads = threads or usable_cores()
+    torch.manual_seed(0)
+    network = with_uneven_norms(create_model(name, width=width)).eval()
+    card = card_of(network)
+    windows = calibration_windows(card, open_dataset(parse_spec("folder:samples:nuclei")), count=4)
+    image = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
+    rows: list[dict[str, Any]] = []
+    sessions = []
+    for form, module in _forms(network).items():
+        graph = image_graph(module, card, Description(form=form))
+        for precision in ("float", "int8"):
+            if precision == "int8":
+                graph = quantised(graph, windows)
+            for runtime in filter(installed, RUNTIMES):
+                rows.append({"form": form, "precision": precision, "runtime": runtime, "ms": []})
+                sessions.append(open_session(graph.SerializeToString(), runtime, threads))
+    for turn in range(repeats + 1):
+        for row, session in zip(rows, sessions, strict=True):
+            started = time.perf_counter()
+            session(image)
+            if turn:  # the first warms up
+                row["ms"].append(round(1000 * (time.perf_counter() - started), 2))
+    return {"model": name, "width": width, "size": size, "threads": threads, "repeats": repeats, "rows": rows}
+
+
+def _forms(network: Network) -> dict[str, nn.Module]:
+    forms: dict[str, nn.Module] = {"conv": conv_form(network)}
+    left_out = {
+        "norms not folded": ["norm"],
+        "unshuffle and convolution apart": ["unshuffle"],
+        "transposed convolutions kept": ["transposed"],
+    }
+    for label, names in left_out.items():
+        form = conv_form(network, leave=names)
+        if _shape(form) != _shape(forms["conv"]):
+            forms[label] = form
+    joined = sum_joined(conv_form(network))
+    if _shape(joined) != _shape(forms["conv"]):
+        forms["sums instead of concatenations"] = joined
+    forms["plain: no rewrite"] = plain_form(network)
+    try:
+        forms["flat"] = FlatForm(network)
+    except ExportError:
+        return forms
+    return forms
+
+
+def _shape(form: nn.Module) -> list[str]:
+    """What a form is made of, to see whether leaving out a rewrite changes it."""
+    return [type(part).__name__ for part in form.modules()]
+
+
+def with_uneven_norms(network: Network) -> Network:
+    """Norms as training leaves them: not what they were when made, else folding them would be no work."""
+    for norm in (part for part in network.modules() if isinstance(part, nn.BatchNorm2d)):
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.normal_(norm.bias, 0.0, 0.2)
+        assert norm.running_mean is not None and norm.running_var is not None
+        norm.running_mean.normal_(0.3, 0.1)
+        norm.running_var.uniform_(0.5, 2.0)
+    return network

@@ -1,0 +1,27 @@
+"""Every form of an untrained network, as files."""
+
+import numpy as np
+
+import onenet
+from onenet.bench.forms import write_forms
+from onenet.bench.fresh_networks import fresh_network
+from onenet.bench.photos import photo_in_memory, prepared
+
+SMALL = "onenet-ed-4,width=4,depth=2,stem_repeat=1"
+
+
+def test_every_form_is_written_once(tmp_path, monkeypatch):
+    paths = write_forms([SMALL], tmp_path)
+    stem = "onenet-ed-4-width-4-depth-2-stem_repeat-1"
+    endings = (".safetensors", ".conv.onnx", ".conv.int8.onnx", ".flat.onnx", ".flat.int8.onnx")
+    assert [path.name for path in paths] == [stem + ending for ending in endings]
+    array = prepared(photo_in_memory(3, 32), fresh_network(SMALL).card)
+    reference = onenet.Segmenter(paths[0]).runner.run(array)
+    for path in paths[1:]:
+        segmenter = onenet.Segmenter(path, "onnxruntime", 1)
+        logits, integers = segmenter.runner.run(array), "int8" in path.name
+        assert segmenter.runner.description.precision == ("int8" if integers else "float")
+        difference = np.abs(logits - reference)
+        assert difference.mean() < 0.5 * reference.std() if integers else difference.max() < 1e-4
+    monkeypatch.setattr("onenet.bench.forms.fresh_network", None)
+    assert write_forms([SMALL], tmp_path) == paths
