@@ -49,3 +49,29 @@ def test_without_torch_help_works_and_the_missing_extra_is_named(clone, tmp_path
         done = run([onenet, *words], cwd=tmp_path, code=2)
         assert "onenet-seg[train]" in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_with_the_deploy_extra_alone_exported_files_are_used_without_torch(
+    clone, tmp_path, exported_files, nuclei_parts
+):
+    run([sys.executable, "-m", "venv", "device"], cwd=tmp_path)
+    pip = [tmp_path / "device/bin/pip", "install", "-q", "-c", clone / "constraints.txt", f"{clone}[deploy]"]
+    run(pip, cwd=tmp_path)
+    onenet, python = tmp_path / "device/bin/onenet", tmp_path / "device/bin/python"
+    photo, data = next((nuclei_parts / "images").iterdir()), f"folder:{nuclei_parts}"
+    for name in ("ed.onnx", "ed.flat.int8.onnx", "e.int8.onnx"):
+        model = exported_files / name
+        run([onenet, "predict", model, photo, "--out", name, "--save", "mask,overlay,cutout,probability"], cwd=tmp_path)
+        assert len(list((tmp_path / name).iterdir())) == 4
+        done = run([onenet, "evaluate", model, "--data", data, "--split", "all", "--json"], cwd=tmp_path)
+        assert json.loads(done.stdout)["images"] == 10 and "without scipy" in done.stderr
+    code = (
+        "import sys, time; begun = time.perf_counter(); import onenet; "
+        f"mask = onenet.Segmenter({str(exported_files / 'ed.flat.int8.onnx')!r})({str(photo)!r}).mask; "
+        "print(time.perf_counter() - begun, {'torch', 'scipy', 'onnx', 'openvino'} & set(sys.modules))"
+    )
+    cold = [run([python, "-c", code], cwd=tmp_path).stdout.split(" ", 1) for _ in range(3)]
+    assert min(float(seconds) for seconds, _ in cold) < 1.0 and all(rest.strip() == "set()" for _, rest in cold)
+    done = run([onenet, "export", exported_files / "e.safetensors"], cwd=tmp_path, code=2)
+    assert "onenet-seg[train]" in done.stderr and done.stderr.count("\n") == 1
