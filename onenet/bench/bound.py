@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
-from onenet.deploy.runtime import need
+from onenet.deploy.runtime import need, openvino_core
 
 
 class Step(NamedTuple):
@@ -82,7 +82,7 @@ class OpenVinoBound:
         need("openvino")
         import openvino
 
-        core = openvino.Core()
+        core = openvino_core()
         model = core.read_model(source if isinstance(source, bytes) else str(source))
         model.reshape(list(array.shape))
         settings: dict[str, Any] = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onenet.deploy.segmenter import Segmenter
 
+_SCALED_WHOLE = 8192 * 8192  # pixels: up to this an image is read whole where the model wants it smaller
 _UNITS = {"K": 1000, "M": 1000**2, "G": 1000**3}
 
 
@@ -64,11 +65,16 @@ class Large:
         from onenet.deploy.streaming import STREAMED, draw_file
 
         size = self._sizes.get(source)
-        if size is None or not self._segmenter.cuts(size):
+        if size is None or not self._is_large(size):
             return []
         if not set(kinds) <= set(STREAMED) and not _beyond_the_limit(size):
             return []
         return draw_file(self._segmenter, source, target, kinds, lambda line: print(line, file=sys.stderr))
+
+    def _is_large(self, size: tuple[int, int]) -> bool:
+        if self._segmenter.card.fit == "cover":  # the network sees a small image; only reading it is costly
+            return size[0] * size[1] > _SCALED_WHOLE
+        return self._segmenter.cuts(size)
 
 
 def _size(source: str) -> tuple[int, int] | None:

@@ -60,6 +60,9 @@ def predict(
     names = [name.strip() for name in classes.split(",") if name.strip()]
     large = Large(sources, tile, memory, any_size)
     segmenter = large.open(model, runtime, threads, names)
+    if segmenter.decided and "probability" in kinds:
+        raise ConfigError(f"{model}: gives classes without probabilities; leave probability out of --save, or export "
+                          "the model without --output classes")  # fmt: skip
     if out == "-":
         _to_standard_output(segmenter, large, sources)
         return

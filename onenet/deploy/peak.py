@@ -1,7 +1,6 @@
 """The memory of this process: how much it has held at most, and the tiles that keep it below a limit."""
 
 import ctypes
-import ctypes.util
 import sys
 import time
 from pathlib import Path
@@ -39,10 +38,7 @@ def peak_memory() -> int:
 
 def give_back_freed_memory() -> None:
     """Let the C library return what is freed to the system at once, instead of keeping it in pieces (glibc only)."""
-    name = ctypes.util.find_library("c") if sys.platform == "linux" else None
-    if name is None:
-        return
-    mallopt = getattr(ctypes.CDLL(name), "mallopt", None)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, 1 << 17)
         mallopt(_ARENA_MAX, 1)

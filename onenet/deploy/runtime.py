@@ -16,6 +16,7 @@ from onenet.errors import ConfigError, DataError, OneNetError
 RUNTIMES = ("onnxruntime", "openvino")
 EXTRAS = {"onnxruntime": "deploy", "openvino": "openvino"}
 _KEPT = 8  # shapes that OpenVINO keeps compiled
+_LOCK, _CORES = threading.Lock(), list[Any]()
 
 
 @runtime_checkable
@@ -86,10 +87,7 @@ class OpenVinoSession:
 
     def __init__(self, source: str | Path | bytes, threads: int | None = None, streams: int = 1) -> None:
         need("openvino")
-        import openvino
-
-        openvino.Type.f32.to_dtype()  # its first call hangs where two threads make it at once, as `infer` does
-        self._core = openvino.Core()
+        self._core = openvino_core()
         try:
             self._model = self._core.read_model(source if isinstance(source, bytes) else str(source))
         except Exception as error:
@@ -125,6 +123,21 @@ class OpenVinoSession:
                 model.reshape(list(shape))
                 self._compiled[shape] = self._core.compile_model(model, "CPU", self._settings)
             return self._compiled[shape]
+
+
+def openvino_core() -> Any:
+    """The one `openvino.Core` of this process.
+
+    A second one would leave the stack on which Python's signals are handled (child processes, ctrl-c) pointing to freed
+    memory, once both are gone: the next signal would end the process.
+    """
+    with _LOCK:
+        if not _CORES:
+            import openvino
+
+            openvino.Type.f32.to_dtype()  # its first call hangs where two threads make it at once, as `infer` does
+            _CORES.append(openvino.Core())
+        return _CORES[0]
 
 
 def unreadable(source: str | Path | bytes, error: Exception) -> DataError:

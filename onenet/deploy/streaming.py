@@ -21,7 +21,7 @@ from onenet.deploy.tiling import WHOLE, ArrayRows, Rows, Tiler
 from onenet.errors import ConfigError, DataError
 from onenet.images.png import png_rows
 from onenet.images.scaling import RowScaler
-from onenet.images.strips import StripReader, streaming_obstacle, stored_size
+from onenet.images.strips import StripReader, stored_size, streaming_obstacle
 
 STREAMED = ("mask", "overlay")  # what can be written without the whole image in memory
 _FULL_OVERLAY, _REDUCED_OVERLAY = (
@@ -33,6 +33,7 @@ _READ = 64  # rows that are read at a time where the image is scaled down
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Say = Callable[[str], None]
+Look = Callable[[Pixels], None]
 
 
 def draw_file(
@@ -81,7 +82,7 @@ def draw_file(
             for kind, path in paths.items()
             if kind != "overlay"
         ]
-        for strip in _masks(segmenter, _Watched(rows, overlay)):
+        for strip in _masks(segmenter, rows, overlay.add_image if overlay else None):
             for layer, file in masks:
                 file.write(strip if layer is None else layer_image(strip, layer))
             if overlay is not None:
@@ -107,21 +108,29 @@ def _open(source: str | Path, card: Card, say: Say) -> Rows:
     return ArrayRows(images.read_image(source, card.in_channels, card.value_range))
 
 
-def _masks(segmenter: Segmenter, rows: Rows) -> Iterator[NDArray[np.uint8]]:
-    """The image's mask, strip by strip."""
+def _masks(segmenter: Segmenter, rows: Rows, look: Look | None) -> Iterator[NDArray[np.uint8]]:
+    """The image's mask, strip by strip; `look` is given the image's rows before or with those of their mask."""
     card = segmenter.card
     decide = coded if card.overlapping else chosen
     if card.fit == "none" and card.arguments.get("full_size", True):
-        yield from Tiler(segmenter.runner, segmenter.tile).strips(rows, decide)
+        shown = _Watched(rows, look) if look else rows
+        yield from Tiler(segmenter.runner, segmenter.tile).strips(shown, decide)
         return
-    size = rows.size if card.fit == "none" else images.scaled_size(rows.size, card.size)
-    scaler = RowScaler(rows.size, size)
-    counts = (min(_READ, rows.size[0] - first) for first in range(0, rows.size[0], _READ))
-    small = np.concatenate([scaler.push(rows.read(count)) for count in counts])
-    logits, (height, width) = segmenter.logits(small), rows.size
+    height, width = rows.size
+    scaler = RowScaler(rows.size, rows.size if card.fit == "none" else images.scaled_size(rows.size, card.size))
+    small = np.concatenate([scaler.push(rows.read(count)) for count in _counts(height, _READ)])
+    logits = segmenter.logits(small)
     result = Result(np.broadcast_to(np.uint8(0), (height, width, 1)), logits, card)  # only its size is looked at
-    for first in range(0, height, _STRIP):
-        yield decide(result.logits(slice(first, first + _STRIP)))
+    first, again = 0, rows.again()
+    for count in _counts(height, _STRIP):
+        if look:
+            look(again.read(count))
+        yield decide(result.logits(slice(first, first + count)))
+        first += count
+
+
+def _counts(length: int, step: int) -> Iterator[int]:
+    yield from (min(step, length - first) for first in range(0, length, step))
 
 
 def _layer_of(kind: str, card: Card) -> int | None:
@@ -142,10 +151,10 @@ def _colours(kind: str, card: Card) -> Sequence[tuple[int, int, int]]:
 
 @dataclass(frozen=True)
 class _Watched:
-    """Rows of an image that its overlay is also given."""
+    """Rows of an image that somebody else looks at too."""
 
     rows: Rows
-    overlay: "Overlay | None"
+    look: Look
 
     @property
     def size(self) -> tuple[int, int]:
@@ -153,6 +162,9 @@ class _Watched:
 
     def read(self, count: int) -> Pixels:
         read = self.rows.read(count)
-        if self.overlay is not None and count:
-            self.overlay.add_image(read)
+        if count:
+            self.look(read)
         return read
+
+    def again(self) -> Rows:
+        return self.rows.again()

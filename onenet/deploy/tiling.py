@@ -45,6 +45,10 @@ class Rows(Protocol):
         """The next `count` rows (count, w, c), uint8 or float32 in [0, 1]."""
         ...
 
+    def again(self) -> "Rows":
+        """The same image from its top."""
+        ...
+
 
 class ArrayRows:
     """An image (h, w, c) in memory, row by row."""
@@ -56,6 +60,9 @@ class ArrayRows:
     def read(self, count: int) -> Pixels:
         self._next += count
         return self._image[self._next - count : self._next]
+
+    def again(self) -> "ArrayRows":
+        return ArrayRows(self._image)
 
 
 @dataclass(frozen=True)

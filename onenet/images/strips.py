@@ -121,6 +121,10 @@ class StripReader:
             part[:] = self._fetched(len(part))
         return rows
 
+    def again(self) -> "StripReader":
+        """The same file from its top."""
+        return StripReader(self._name, self._channels)
+
     def _fetched(self, count: int) -> Pixels:
         import pyvips
 

@@ -227,7 +227,7 @@ def test_channels_that_images_do_not_have(refusal, tiny):
         ("half.safetensors", "half.safetensors: not a complete .safetensors file"),
         ("photo.png", "photo.png: not a complete .safetensors file"),
         ("photos", "photos: holds no model.safetensors"),
-        ("model.onnx", "model.onnx: an exported file"),
+        ("model.onnx", "model.onnx: no ONNX file, or a truncated one"),
         ("model.pth", "onenet convert"),
         ("no-card.safetensors", "no-card.safetensors: holds weights but no card"),
         ("odd-card.safetensors", "odd-card.safetensors: its card cannot be read"),

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import onenet
+from onenet.cli import large
 from onenet.cli.large import parse_memory
 from onenet.deploy import segmenter, streaming
 from onenet.errors import ConfigError
@@ -53,6 +54,18 @@ def test_a_limit_of_memory_chooses_the_tiles(predict, photo, tmp_path, expected)
     assert predict(photo, "--memory", "64 GB").code == 0
     assert (read_mask(tmp_path / "predictions/photo.png") != expected.mask).mean() < 1e-4
     assert "a limit of 1 MB: with the smallest tiles this takes" in predict(photo, "--memory", "1MB").error
+
+
+@pytest.mark.parametrize("whole", [40, 10**9])
+def test_where_the_model_wants_images_smaller_only_reading_is_in_strips(
+    onenet_command, tiny_model, photo, tmp_path, monkeypatch, whole
+):
+    monkeypatch.setattr(large, "_SCALED_WHOLE", whole)
+    network = onenet.load(tiny_model)
+    onenet.save(network, tmp_path / "small.safetensors", network.card.replace(fit="cover", size=(48, 48)))
+    assert onenet_command("predict", tmp_path / "small.safetensors", photo).code == 0
+    mask = onenet.Segmenter(tmp_path / "small.safetensors")(photo).mask
+    assert (read_mask(tmp_path / "predictions/photo.png") != mask).mean() <= (0 if whole > 40 else 0.01)
 
 
 def test_beyond_the_decoders_limit_strips_are_read_and_nothing_else_unless_asked_for(predict, photo, monkeypatch):

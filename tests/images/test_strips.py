@@ -9,7 +9,7 @@ from PIL import Image
 from onenet.errors import DataError
 from onenet.images import image_size, read_image
 from onenet.images.png import png_rows
-from onenet.images.strips import StripReader, streaming_obstacle, stored_size
+from onenet.images.strips import StripReader, stored_size, streaming_obstacle
 
 pytest.importorskip("pyvips")
 

@@ -14,7 +14,14 @@ from onenet.models.authors import to_authors
 from onenet.models.catalog import create_model
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/first-mask.md", "docs/your-own-data.md", "docs/training.md", "docs/scores.md"]
+PAGES = [
+    "README.md",
+    "docs/first-mask.md",
+    "docs/your-own-data.md",
+    "docs/training.md",
+    "docs/scores.md",
+    "docs/edge.md",
+]
 QUICK = ["train.epochs=1", "model.width=8", "data.size=64"]
 
 
