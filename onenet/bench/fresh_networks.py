@@ -1,7 +1,7 @@
 """Untrained networks whose activations are like those of trained ones: what they cost is what a trained one costs.
 
-Norms have random factors, negative ones among them, and the statistics of what really arrives at them, so that no
-activation vanishes (a processor computes with the tiniest numbers much more slowly) or grows without bound.
+Norms have random factors, above zero as training leaves them nearly always, and the statistics of what really arrives at
+them, so that no activation vanishes (a processor computes with the tiniest numbers much more slowly) or grows without bound.
 """
 
 from typing import Any
@@ -41,7 +41,7 @@ def settle(network: nn.Module, in_channels: int, stride: int) -> None:
     """Give the norms random factors, and the statistics that smooth images lead to."""
     norms = [part for part in network.modules() if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d))]
     for norm in norms:
-        norm.weight.data.uniform_(0.5, 1.5).mul_((torch.rand_like(norm.weight) > 0.1).float() * 2 - 1)
+        norm.weight.data.uniform_(0.5, 1.5)
         norm.bias.data.normal_(std=0.2)
         norm.momentum = 1.0  # the statistics of one batch
     coarse = torch.rand(2, in_channels, 8, 8)

@@ -4,9 +4,9 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
+from onenet.bench.fresh_networks import fresh_network
 from onenet.config import parse_spec
 from onenet.data import open_dataset
 from onenet.deploy.description import Description
@@ -18,7 +18,6 @@ from onenet.export.graph import image_graph
 from onenet.export.int8 import quantised
 from onenet.export.joins import sum_joined
 from onenet.export.trial import calibration_windows
-from onenet.models.catalog import create_model
 from onenet.models.eager import card_of
 from onenet.models.network import Network
 
@@ -29,8 +28,7 @@ def measure_rewrites(name: str, width: int, size: int, repeats: int, threads: in
     Every row is a form, a runtime and a precision; all rows are timed in turns.
     """
     threads = threads or usable_cores()
-    torch.manual_seed(0)
-    network = with_uneven_norms(create_model(name, width=width)).eval()
+    network = fresh_network(f"{name},width={width}")
     card = card_of(network)
     windows = calibration_windows(card, open_dataset(parse_spec("folder:samples:nuclei")), count=4)
     image = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
@@ -78,14 +76,3 @@ def _forms(network: Network) -> dict[str, nn.Module]:
 def _shape(form: nn.Module) -> list[str]:
     """What a form is made of, to see whether leaving out a rewrite changes it."""
     return [type(part).__name__ for part in form.modules()]
-
-
-def with_uneven_norms(network: Network) -> Network:
-    """Norms as training leaves them: not what they were when made, else folding them would be no work."""
-    for norm in (part for part in network.modules() if isinstance(part, nn.BatchNorm2d)):
-        nn.init.uniform_(norm.weight, 0.5, 1.5)
-        nn.init.normal_(norm.bias, 0.0, 0.2)
-        assert norm.running_mean is not None and norm.running_var is not None
-        norm.running_mean.normal_(0.3, 0.1)
-        norm.running_var.uniform_(0.5, 2.0)
-    return network

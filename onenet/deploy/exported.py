@@ -26,7 +26,7 @@ class ImageRunner:
         self, session: Session, card: Card, description: Description, find_halo: Callable[[], Halo] | None = None
     ) -> None:
         self.session, self.card, self.description = session, card, description
-        self.stride, self._find_halo = card.stride, find_halo
+        self.stride, self._halo, self._find_halo = card.stride, description.halo, find_halo
         self.decided = description.output == "classes"
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -41,11 +41,11 @@ class ImageRunner:
         return values[:, :, : -(-h // factor), : -(-w // factor)]
 
     def halo(self) -> Halo:
-        if self.description.halo is not None:
-            return self.description.halo
-        if self._find_halo is None:
-            raise ExportError("how far this graph looks is not known")
-        return self._find_halo()
+        if self._halo is None:
+            if self._find_halo is None:
+                raise ExportError("how far this graph looks is not known")
+            self._halo = self._find_halo()
+        return self._halo
 
 
 class FlatRunner:
