@@ -1,7 +1,7 @@
 """Untrained networks whose activations are like those of trained ones: what they cost is what a trained one costs.
 
-Norms have random factors, above zero as training leaves them nearly always, and the statistics of what really arrives at
-them, so that no activation vanishes (a processor computes with the tiniest numbers much more slowly) or grows without bound.
+Norms have random factors, above zero as training leaves them nearly always, and the statistics of what really arrives
+at them, so that no activation vanishes (a processor computes with the tiniest numbers much more slowly) or grows.
 """
 
 from typing import Any

@@ -11,7 +11,8 @@ from onenet.deploy.runner import Runner
 from onenet.deploy.segmenter import chosen, coded
 from onenet.export.trial import Image
 
-LOGITS = 1e-3  # largest difference of a float file's logits
+LOGITS = 1e-3  # largest difference of a float file's logits ...
+RELATIVE = 1e-5  # ... or this share of the largest logit, where that is more: float32 rounds by shares
 EQUAL = 0.999  # smallest share of equal mask pixels
 CLOSE = 1e-4  # margin between two classes below which rounding may decide
 
@@ -24,6 +25,7 @@ class Parity:
         images, pixels: how many were compared.
         sizes: smallest and largest (height, width).
         largest, mean: absolute difference of the logits; NaN for files that give classes only.
+        scale: the network's largest logit, its sign left out.
         equal: share of pixels whose class is the same.
         close: pixels at which the network itself all but tosses a coin (margin below 1e-4).
     """
@@ -35,11 +37,13 @@ class Parity:
     mean: float
     equal: float
     close: int
+    scale: float = 0.0
 
     def failure(self) -> str | None:
         """Why this is not the same network; None where it is."""
-        if self.largest > LOGITS:
-            return f"its logits differ by up to {self.largest:.3g} from the network's (allowed: {LOGITS:g})"
+        allowed = max(LOGITS, RELATIVE * self.scale)
+        if self.largest > allowed:
+            return f"its logits differ by up to {self.largest:.3g} from the network's (allowed: {allowed:.3g})"
         if not self.equal >= EQUAL:
             return f"only {100 * self.equal:.2f} % of its mask pixels are the network's (wanted: {100 * EQUAL:g} %)"
         return None
@@ -51,7 +55,7 @@ def compare(reference: Runner, exported: Runner, images: Sequence[Image], card: 
     Args:
         decided: the exported file gives classes only; then only these are compared.
     """
-    largest, total, count, equal, pixels, close = 0.0, 0.0, 0, 0, 0, 0
+    largest, total, count, equal, pixels, close, scale = 0.0, 0.0, 0, 0, 0, 0, 0.0
     decide = coded if card.overlapping else chosen
     first = images[0]
     for image in (*images, np.concatenate([first, first[..., ::-1]])):
@@ -67,12 +71,13 @@ def compare(reference: Runner, exported: Runner, images: Sequence[Image], card: 
             )
             equal += int((decide(ours) == decide(theirs)).sum())
             pixels += ours[0].size
+            scale = max(scale, float(np.abs(ours).max()))
             close += int((_margin(ours, card.overlapping) < CLOSE).sum())
     sizes = sorted(((image.shape[2], image.shape[3]) for image in images), key=lambda size: size[0] * size[1])
     unknown = float("nan")
     return Parity(
         len(images), pixels, (sizes[0], sizes[-1]), unknown if decided else largest,
-        unknown if decided else total / count, equal / pixels, close,
+        unknown if decided else total / count, equal / pixels, close, scale,
     )  # fmt: skip
 
 

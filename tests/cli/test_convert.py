@@ -104,4 +104,7 @@ def test_the_ending_is_looked_at_before_the_file(onenet_command):
 
 def test_an_exported_file_cannot_be_converted(onenet_command):
     line = onenet_command("convert", "--to-authors", "model.onnx", "back.pth").error
-    assert "model.onnx: an exported file has no torch module; onenet.Segmenter runs it, or load the .safetensors file" in line
+    assert (
+        "model.onnx: an exported file has no torch module; onenet.Segmenter runs it, or load the .safetensors file"
+        in line
+    )

@@ -72,3 +72,11 @@ def test_pixels_that_are_all_but_ties_are_counted():
     assert compare(Plain(), Plain(), even, CARD).close == 3 * 16
     overlapping = CARD.replace(overlapping=True)
     assert compare(Plain(), Plain(), [even[0] * 0], overlapping).close == 3 * 16  # a logit of 0 is a coin's toss
+
+
+def test_large_logits_may_differ_by_their_rounding():
+    small = Parity(8, 1000, ((1, 1), (2, 2)), 0.002, 0.0, 1.0, 0, scale=20.0)
+    large = Parity(8, 1000, ((1, 1), (2, 2)), 0.002, 0.0, 1.0, 0, scale=300.0)
+    assert "(allowed: 0.001)" in small.failure() and large.failure() is None
+    parity = compare(Plain(), Plain(), images(), CARD)
+    assert parity.scale == max(float(np.maximum(image, 1 - image).max()) for image in images())
