@@ -169,7 +169,7 @@ def exports_of(name: str, root: Path) -> Exports:
 
 @pytest.fixture(scope="session")
 def exported_files(flat, conv, tmp_path_factory) -> Path:
-    """A folder with ed.onnx, ed.flat.onnx, ed.int8.onnx, ed.flat.int8.onnx, e.onnx, e.int8.onnx and both checkpoints."""
+    """A folder with ed[.flat][.int8].onnx, e[.int8].onnx and both checkpoints."""
     import onenet
 
     folder = tmp_path_factory.mktemp("exported")
