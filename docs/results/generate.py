@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from onenet.bench.memory import Row, memory_markdown
 from onenet.cli.bench import table2_markdown, throughput_markdown, train_markdown
+from onenet.cli.latency import latency_markdown
+from onenet.cli.rewrites import rewrites_markdown
 from onenet.study.grid import to_markdown
 
 HERE = Path(__file__).parent
@@ -85,6 +88,36 @@ def demo_markdown(result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"{result['images']} images, pixel accuracy {result['pixel_accuracy']:.3f}"])
 
 
+def peaks_markdown(rows: list[dict[str, Any]]) -> str:
+    """Peak memory against the size of the image."""
+    return memory_markdown("MODEL", [Row(**row) for row in rows])
+
+
+def quickest(result: dict[str, Any], start: str, precision: str, size: int) -> dict[str, Any]:
+    """The fastest row of the files whose names begin so."""
+    rows = [row for row in result["rows"] if row["model"].startswith(start) and row["size"] == size]
+    return min((row for row in rows if row["precision"] == precision), key=lambda row: row["ms"]["median"])
+
+
+def speed_markdown() -> str:
+    """The fastest exported file of each network, in float and INT8, beside the authors' formulation."""
+    result = read("latency")["result"]
+    size = result["sizes"][0]
+    first = next(row for row in result["rows"] if row["size"] == size)
+    lines = ["| network | float, ms | INT8, ms | INT8 file, MB | INT8: times as fast as the authors' onenet-ed-4 |"]
+    lines.append("|---|---:|---:|---:|---:|")
+    for name in ("onenet-ed-4", "onenet-e-4", "mobilenet-unet-4", "unet-4"):
+        exact, integers = (quickest(result, f"{name}.", precision, size) for precision in ("float", "int8"))
+        cells = (
+            name, f"{exact['ms']['median']:.0f}", f"{integers['ms']['median']:.0f}", f"{integers['megabytes']:.1f}",
+            f"{integers['times_as_fast']:.0f}",
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    authors = f"{first['ms']['median']:.0f}"
+    about = f"{size}x{size}, {result['threads']} threads, one run; the authors' formulation takes {authors} ms in it"
+    return "\n".join(["", *lines, "", about + ".", ""])
+
+
 def readme_lines() -> dict[str, str]:
     """What README.md says between its markers."""
     record = read("demo")
@@ -93,6 +126,7 @@ def readme_lines() -> dict[str, str]:
         "demo-score": f"IoU {nucleus['iou']:.2f} (Dice {nucleus['dice']:.2f}) for nuclei on {demo['images']} images",
         "demo-minutes": f"{record['seconds'] / 60:.1f} minutes",
         "pet-small": "\n" + to_markdown(read("pet-small")["result"]) + "\n",
+        "speed": speed_markdown(),
     }
 
 
@@ -123,8 +157,7 @@ SECTIONS = (
         "Oxford-IIIT Pet, {classes} classes",
         "pet-small",
         "Three of the 37 breeds (Abyssinian, Bengal, American bulldog), official layout and split: {images}. Recipe "
-        "{recipe}, {epochs} epochs at {size} pixels. These cells were trained before batch norm was measured anew "
-        "before each validation (docs/notebook.md) and are to be trained again. " + HOW,
+        "{recipe}, {epochs} epochs at {size} pixels. " + HOW,
         to_markdown,
         "300 images in trainval.txt to train and validate",
     ),
@@ -158,6 +191,52 @@ SECTIONS = (
         "Images per second, for each way of keeping them (`data.cache`) and of reading them (`train.workers`). The "
         "cache on the device is made for GPUs; here the device is the {device}.",
         throughput_markdown,
+        "",
+    ),
+    (
+        "On a device: how long",
+        "latency",
+        "Networks of Table 2 (width 64, two classes) in every form, runtime and precision, in turns, beside the "
+        "authors' formulation word for word (with its spatial convolutions). Form `flat rows` is the flat form in "
+        "blocks of 4,096 pixels, as onenet.Segmenter runs it. docs/notebook.md says what limits them.",
+        latency_markdown,
+        "",
+    ),
+    (
+        "On a device: what trained networks lose in INT8",
+        "int8-pet",
+        "The networks of the study of pets above (width 16), exported with `onenet export --to onnx,int8`.",
+        latency_markdown,
+        "",
+    ),
+    (
+        "On a device: onenet-ed-4 at full width, trained",
+        "int8-nuclei",
+        "onenet-ed-4 of width 64, trained for 30 epochs on the nuclei as in the section above.",
+        latency_markdown,
+        "",
+    ),
+    (
+        "On a device: peak memory in INT8",
+        "memory-int8",
+        "The whole `onenet predict` process with that network's flat form (9 MB), from an image's file to the files of "
+        "its mask and overlay. Whole: as one piece; tiled: as `onenet predict` does it by itself.",
+        peaks_markdown,
+        "",
+    ),
+    ("On a device: peak memory in float", "memory-float", "The same in float (36 MB).", peaks_markdown, ""),
+    (
+        "On a device: peak memory of U-Net_4",
+        "memory-unet",
+        "Its footprint is 96 pixels to each side, so that its tiles overlap; width 64, float, 124 MB of weights.",
+        peaks_markdown,
+        "",
+    ),
+    (
+        "On a device: what each rewrite is worth",
+        "rewrites",
+        "The convolution form with one rewrite left out; `plain` has none of them.",
+        rewrites_markdown,
         "",
     ),
     (

@@ -48,13 +48,15 @@ def write_openvino(
     need("openvino")
     import openvino
 
+    from onenet.deploy.runtime import openvino_core
+
     written = []
     for made in (made for made in graphs if made.description.input != "pixels"):
         target = folder / f"{name}{made.suffix}{OPENVINO}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder, prefix=".onenet-") as draft:
-                model = openvino.Core().read_model(made.graph.SerializeToString())
+                model = openvino_core().read_model(made.graph.SerializeToString())
                 openvino.save_model(model, Path(draft) / "model.xml", compress_to_fp16=False)
                 parity = _compared(made, OpenVinoSession(Path(draft) / "model.xml"), card, images)
                 for file, text in to_folder_texts(card, made.description).items():

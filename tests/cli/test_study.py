@@ -19,3 +19,10 @@ def test_the_pet_study_gives_a_table_a_file_and_goes_on_where_it_stopped(onenet_
 
 def test_an_unknown_study_is_answered_with_the_nearest(onenet_command):
     assert onenet_command("study", "pet").error.startswith("unknown study 'pet': ")
+
+
+def test_a_study_can_be_begun_with_one_of_its_seeds(onenet_command):
+    result = json.loads(onenet_command("study", "pet-small", *QUICK, "--out", "study", "--seeds", "1", "--json").out)
+    assert [cell["seed"] for cell in result["cells"]] == [1] * 4
+    line = onenet_command("study", "pet-small", "--seeds", "1,7").error
+    assert line == "--seeds 1,7: the study's seeds are 0, 1, 2, '7' is none of them"
