@@ -74,4 +74,4 @@ def test_with_the_deploy_extra_alone_exported_files_are_used_without_torch(
     cold = [run([python, "-c", code], cwd=tmp_path).stdout.split(" ", 1) for _ in range(3)]
     assert min(float(seconds) for seconds, _ in cold) < 1.0 and all(rest.strip() == "set()" for _, rest in cold)
     done = run([onenet, "export", exported_files / "e.safetensors"], cwd=tmp_path, code=2)
-    assert "onenet-seg[train]" in done.stderr and done.stderr.count("\n") == 1
+    assert "onenet-seg[export]" in done.stderr and done.stderr.count("\n") == 1
