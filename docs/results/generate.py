@@ -114,7 +114,10 @@ def speed_markdown() -> str:
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     authors = f"{first['ms']['median']:.0f}"
-    about = f"{size}x{size}, {result['threads']} threads, one run; the authors' formulation takes {authors} ms in it"
+    about = (
+        f"{size}x{size}, {result['threads']} threads, one run, in which the authors' formulation takes {authors} ms; "
+        "for each network its fastest form and runtime"
+    )
     return "\n".join(["", *lines, "", about + ".", ""])
 
 

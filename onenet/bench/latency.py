@@ -193,28 +193,27 @@ class _Timed:
 
 def _photo_to_mask(segmenter: Segmenter, photo: Photo) -> Timed:
     """Draws a mask of a photo; gives the seconds that this takes, and those of them that the network takes."""
-    inner = _Watched(segmenter.runner)
-    watched = Segmenter(inner, segmenter.card)
+    watch = _Watch(segmenter.runner)
 
     def call() -> tuple[float, float]:
-        started = time.perf_counter()
-        watched(photo).mask  # noqa: B018
-        return time.perf_counter() - started, inner.seconds
+        watch.seconds, started = 0.0, time.perf_counter()
+        segmenter(photo).mask  # noqa: B018
+        return time.perf_counter() - started, watch.seconds
 
     return call
 
 
-class _Watched:
-    """A runner that knows how long its last run took."""
+class _Watch:
+    """How long the runs of a runner take, added up: a large image is several runs."""
 
     def __init__(self, runner: Runner) -> None:
-        self.runner, self.stride, self.halo = runner, runner.stride, runner.halo
-        self.seconds = 0.0
+        self._run, self.seconds = runner.run, 0.0
+        runner.run = self.run  # type: ignore[method-assign]
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         started = time.perf_counter()
-        logits = self.runner.run(images)
-        self.seconds = time.perf_counter() - started
+        logits = self._run(images)
+        self.seconds += time.perf_counter() - started
         return logits
 
 
@@ -250,14 +249,13 @@ def _mean_iou(candidate: Candidate, wanted: Wanted, threads: int, say: Say) -> f
     if not wanted.data or candidate.random:
         return None
     import onenet
-    from onenet.config import parse_spec
     from onenet.metrics.evaluation import score
-    from onenet.scoring import open_for
+    from onenet.scoring import open_spec
 
     say(f"scoring {candidate.model} in {candidate.runtime}")
     segmenter = onenet.Segmenter(candidate.path, candidate.runtime, threads)
     card = segmenter.card
-    dataset = open_for(card, parse_spec(wanted.data, base=card.training.get("split", {})))
+    dataset, _ = open_spec(card, wanted.data)
     report = score(segmenter, dataset.samples(wanted.split), card, dataset.name, wanted.split)
     return round(report.mean_iou, 5)
 

@@ -8,7 +8,7 @@ import typer
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A .safetensors file, or the folder of a run.")],
+    model: Annotated[str, typer.Argument(help="A .safetensors file, the folder of a run, or an exported file.")],
     data: Annotated[str, typer.Option(help="FORMAT:PATH[,key=value...] or a recipe.")],
     split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,

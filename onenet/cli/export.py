@@ -1,6 +1,7 @@
 """`onenet export`: a trained model in, files for a device out, each proved equal to it."""
 
 import json as json_
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,10 +66,13 @@ def write_files(
 ) -> list[tuple[Path, "Made"]]:
     """Make, check and write the files of a model; each with the graph that it holds."""
     import onenet
+    from onenet.deploy.runtime import need
     from onenet.export.exporting import make_graphs, model_file
     from onenet.export.files import write_onnx, write_openvino
     from onenet.export.trial import trial_images
 
+    if "openvino" in formats:
+        need("openvino")  # before anything is written
     network = onenet.load(model)
     assert network.card is not None
     dataset = _dataset(model, data, network, needed=wanted.int8)
@@ -115,8 +119,8 @@ def describe(path: Path, made: "Made") -> dict[str, Any]:
         "output": made.description.output,
         "precision": made.description.precision,
         "megabytes": round(size / 1e6, 3),
-        "largest_difference": parity.largest,
-        "mean_difference": parity.mean,
+        "largest_difference": None if math.isnan(parity.largest) else parity.largest,
+        "mean_difference": None if math.isnan(parity.mean) else parity.mean,
         "equal_pixels": parity.equal,
         "close_pixels": parity.close,
         "images": parity.images,
@@ -136,9 +140,10 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
     lines = [f"| {' | '.join(head)} |", "|---|---|" + "---:|" * 6]
     for row in rows:
         before, after = (f"{row[key]:.4f}" if row[key] is not None else "" for key in ("mean_iou_before", "mean_iou"))
+        largest = "" if row["largest_difference"] is None else f"{row['largest_difference']:.1e}"
         speed = f"{row['times_as_fast_as_float']:.1f}x" if row["times_as_fast_as_float"] else ""
         cells = (
-            row["file"], row["form"], f"{row['megabytes']:.2f}", f"{row['largest_difference']:.1e}",
+            row["file"], row["form"], f"{row['megabytes']:.2f}", largest,
             f"{100 * row['equal_pixels']:.3f} %", before, after, speed,
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")

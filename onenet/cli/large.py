@@ -63,13 +63,20 @@ class Large:
         Raises as `onenet.deploy.streaming.draw_file`.
         """
         from onenet.deploy.streaming import STREAMED, draw_file
+        from onenet.errors import DataError, ExportError
 
         size = self._sizes.get(source)
         if size is None or not self._is_large(size):
             return []
         if not set(kinds) <= set(STREAMED) and not _beyond_the_limit(size):
+            if self._limit:
+                raise DataError(f"{source}: cutouts and probabilities need the whole image in memory; with --memory "
+                                "only mask and overlay can be saved")  # fmt: skip
             return []
-        return draw_file(self._segmenter, source, target, kinds, lambda line: print(line, file=sys.stderr))
+        try:
+            return draw_file(self._segmenter, source, target, kinds, lambda line: print(line, file=sys.stderr))
+        except ExportError as error:
+            raise DataError(f"{source}: is large, but {error}; --tile 0 computes it in one piece") from None
 
     def _is_large(self, size: tuple[int, int]) -> bool:
         if self._segmenter.card.fit == "cover":  # the network sees a small image; only reading it is costly

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A .safetensors file, or the folder of a run.")],
+    model: Annotated[str, typer.Argument(help="A .safetensors file, the folder of a run, or an exported file.")],
     inputs: Annotated[
         list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs, or - for standard input.")
     ],

@@ -11,7 +11,7 @@ from onenet.deploy.description import Description
 from onenet.deploy.morton import from_rows, to_rows
 from onenet.deploy.runner import Halo
 from onenet.deploy.runtime import Session
-from onenet.errors import ExportError
+from onenet.errors import DataError, ExportError
 from onenet.images import padded_to, reflected
 
 BLOCK = 4096  # rows of the flat form that are computed at a time: their activations stay in the cache
@@ -37,7 +37,11 @@ class ImageRunner:
         values = self.session(np.ascontiguousarray(padded))
         if self.decided:
             values = as_logits(values, self.card)
-        factor = -(-padded_to(h, self.stride) // values.shape[2])  # 2 where logits are left at half size
+        factor, left = divmod(padded_to(h, self.stride), values.shape[2])  # 2 where logits are left at half size
+        if left or factor * values.shape[3] != padded_to(w, self.stride):
+            size = f"{values.shape[2]}x{values.shape[3]}"
+            raise DataError(f"the model gives logits of {size} for an image of {padded_to(h, self.stride)}x"
+                            f"{padded_to(w, self.stride)}; their sizes must be equal, or a whole fraction")  # fmt: skip
         return values[:, :, : -(-h // factor), : -(-w // factor)]
 
     def halo(self) -> Halo:

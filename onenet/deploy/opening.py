@@ -11,7 +11,7 @@ from onenet.deploy.exported import FlatRunner, ImageRunner
 from onenet.deploy.onnx_metadata import read_metadata
 from onenet.deploy.runner import Halo, Runner
 from onenet.deploy.runtime import OnnxRuntimeSession, installed, open_session, usable_cores
-from onenet.errors import ConfigError, DataError, describe_os_error
+from onenet.errors import ConfigError, DataError, ExportError, describe_os_error
 
 OPENVINO = ".openvino"  # the ending of the folder that holds an OpenVINO model
 _FOREIGN_STRIDE = 32  # what networks want whose own stride is not known
@@ -65,9 +65,13 @@ def _runner(path: Path, runtime: str, threads: int, card: Card, description: Des
         return FlatRunner(open_session(path, runtime, threads, streams=threads), card, description, threads)
 
     def find_halo() -> Halo:
-        from onenet.deploy.footprint import halo_of_file
+        from onenet.deploy.footprint import graph_footprint
 
-        return halo_of_file(path)
+        footprint = graph_footprint(path)
+        if card.stride % footprint.stride or set(footprint.scale) != {1}:
+            raise ExportError(f"{path}: its logits have another size than its image, or its stride {footprint.stride} "
+                              f"does not divide {card.stride}, so that it is not cut into tiles")  # fmt: skip
+        return footprint.halo()
 
     return ImageRunner(open_session(path, runtime, threads), card, description, find_halo)
 
@@ -96,6 +100,8 @@ def _foreign(path: Path, classes: Sequence[str]) -> Card:
         count = f"{out[1]} names" if isinstance(out[1], int) else "a name for each output channel"
         raise DataError(f"{path}: has no card, it was not written by onenet; say what its classes are: --classes "
                         f"background,... ({count})")  # fmt: skip
+    if len(classes) < 2:
+        raise ConfigError("--classes: name at least two classes; graphs with a single output cannot be run")
     if isinstance(out[1], int) and out[1] != len(classes):
         raise ConfigError(f"--classes names {len(classes)} classes, but {path} has {out[1]} outputs")
     return Card(

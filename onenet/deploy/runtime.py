@@ -75,7 +75,11 @@ class OnnxRuntimeSession:
         self.outputs = [(node.name, node.shape, node.type) for node in self._session.get_outputs()]
 
     def __call__(self, array: NDArray) -> NDArray:
-        return self._session.run([self.outputs[0][0]], {self.inputs[0][0]: array})[0]
+        try:
+            return self._session.run([self.outputs[0][0]], {self.inputs[0][0]: array})[0]
+        except Exception as error:  # the runtime has no common class for what it raises
+            reason = " ".join(str(error).split())[-160:]
+            raise DataError(f"the model cannot be computed for an array of shape {array.shape} ({reason})") from None
 
 
 class OpenVinoSession:

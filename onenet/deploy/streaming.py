@@ -24,10 +24,6 @@ from onenet.images.scaling import RowScaler
 from onenet.images.strips import StripReader, stored_size, streaming_obstacle
 
 STREAMED = ("mask", "overlay")  # what can be written without the whole image in memory
-_FULL_OVERLAY, _REDUCED_OVERLAY = (
-    8192,
-    2048,
-)  # pixels of the longer side: up to this it keeps its size; else it has this
 _STRIP = 32  # rows of logits that are enlarged at a time
 _READ = 64  # rows that are read at a time where the image is scaled down
 

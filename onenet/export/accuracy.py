@@ -29,7 +29,7 @@ class Quantised:
 
 def quantised_within(
     model: onnx.ModelProto,
-    batches: Sequence[NDArray[np.float32]],
+    batches: Sequence[NDArray],
     open_graph: Callable[[onnx.ModelProto], Session],
     score: Callable[[onnx.ModelProto], float],
     max_drop: float,
@@ -56,7 +56,7 @@ def quantised_within(
 
 
 def most_harmful(
-    model: onnx.ModelProto, batches: Sequence[NDArray[np.float32]], open_graph: Callable[[onnx.ModelProto], Session]
+    model: onnx.ModelProto, batches: Sequence[NDArray], open_graph: Callable[[onnx.ModelProto], Session]
 ) -> list[int]:
     """Places of the layers, the one first whose quantisation alone changes the output most."""
     layers, tried = layer_names(model), batches[:4]

@@ -66,8 +66,11 @@ def write_openvino(
                 Path(draft).rename(target)
                 Path(draft).mkdir()  # what the context removes
                 target.chmod(0o755)
-        except OSError as error:
-            raise OneNetError(f"{target}: cannot be written ({describe_os_error(error)})") from None
+        except (OSError, RuntimeError) as error:  # OpenVINO has its own for a full disk
+            if isinstance(error, OneNetError):
+                raise
+            reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
+            raise OneNetError(f"{target}: cannot be written ({reason})") from None
         on = f"what the ONNX graph gives for {made.compared_on}"
         written.append(
             (target, replace(made, parity=parity, compared_on=on, score=None, score_before=None, speed=None))

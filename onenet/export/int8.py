@@ -34,12 +34,12 @@ QUANTISED = (
     "Transpose",
     "DepthToSpace",
 )
+_MOVING = ("Reshape", "Transpose", "Gather", "Cast", "Div")  # what may stand between the input and the first layer
 MULTIPLIED = ("Conv", "Gemm", "MatMul")  # operators that hold weights
-PERCENTILE = 99.999  # of the values that calibration has seen: what lies beyond is clipped
 
 
 class _Batches(CalibrationDataReader):
-    def __init__(self, name: str, batches: Iterable[NDArray[np.float32]]) -> None:
+    def __init__(self, name: str, batches: Iterable[NDArray]) -> None:
         self.name, self.batches = name, iter(batches)
 
     def get_next(self) -> dict[str, NDArray] | None:
@@ -47,9 +47,7 @@ class _Batches(CalibrationDataReader):
         return None if batch is None else {self.name: batch}
 
 
-def quantised(
-    model: onnx.ModelProto, batches: Sequence[NDArray[np.float32]], kept_float: Sequence[str] = ()
-) -> onnx.ModelProto:
+def quantised(model: onnx.ModelProto, batches: Sequence[NDArray], kept_float: Sequence[str] = ()) -> onnx.ModelProto:
     """An INT8 graph of a float graph, which is left as it is.
 
     Args:
@@ -65,7 +63,7 @@ def quantised(
             copy, target, _Batches(name, batches), QuantFormat.QDQ, op_types_to_quantize=list(QUANTISED),
             per_channel=True, reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
             nodes_to_exclude=list(kept_float), calibrate_method=CalibrationMethod.MinMax,
-            extra_options={"TensorQuantOverrides": {name: [_input_scale()]}, "QuantizeBias": True},
+            extra_options={"TensorQuantOverrides": _of_the_image(copy), "QuantizeBias": True},
         )  # fmt: skip
         return onnx.load(target)
 
@@ -123,8 +121,16 @@ def float_islands(model: onnx.ModelProto) -> list[str]:
     return [node.op_type for node in nodes if after & set(node.input) and before & set(node.output)]
 
 
+def _of_the_image(model: onnx.ModelProto) -> dict[str, list[dict[str, object]]]:
+    """The scale of the input, and of all that only moves it: bytes of photos are bytes of the graph, uncalibrated."""
+    image = {model.graph.input[0].name}
+    for node in model.graph.node:
+        if node.op_type in _MOVING and node.input[0] in image:
+            image |= set(node.output)
+    return {name: [_input_scale()] for name in sorted(image)}
+
+
 def _input_scale() -> dict[str, object]:
-    """Bytes of photos are bytes of the graph: no calibration."""
     return {
         "scale": np.array(1 / 255, dtype=np.float32),
         "zero_point": np.array(0, dtype=np.uint8),

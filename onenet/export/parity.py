@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from onenet.card import Card
 from onenet.deploy.runner import Runner
 from onenet.deploy.segmenter import chosen, coded
+from onenet.errors import FailedCheckError
 from onenet.export.trial import Image
 
 LOGITS = 1e-3  # largest difference of a float file's logits ...
@@ -62,7 +63,7 @@ def compare(reference: Runner, exported: Runner, images: Sequence[Image], card: 
         image = np.ascontiguousarray(image)
         for ours, theirs in zip(reference.run(image), exported.run(image), strict=True):
             if ours.shape != theirs.shape:
-                raise AssertionError(f"logits of shape {theirs.shape} instead of {ours.shape}")
+                raise FailedCheckError(f"the file gives logits of shape {theirs.shape}, the network {ours.shape}")
             difference = np.abs(ours.astype(np.float64) - theirs)
             largest, total, count = (
                 max(largest, _worst(difference)),

@@ -65,6 +65,8 @@ def test_a_foreign_file_without_names_says_what_to_do(tmp_path):
         open_exported(tmp_path / "theirs.onnx")
     with pytest.raises(ConfigError, match=r"--classes names 3 classes, but .*theirs\.onnx has 2 outputs"):
         open_exported(tmp_path / "theirs.onnx", classes=["a", "b", "c"])
+    with pytest.raises(ConfigError, match="name at least two classes"):
+        open_exported(tmp_path / "theirs.onnx", classes=["a"])
 
 
 @pytest.mark.parametrize(
@@ -104,3 +106,17 @@ def test_a_folder_that_is_no_openvino_model_is_refused(tmp_path):
         open_exported(tmp_path / "x.openvino")
     with pytest.raises(ConfigError, match="only openvino runs this, not onnxruntime"):
         open_exported(tmp_path / "x.openvino", "onnxruntime")
+
+
+def test_logits_that_are_no_whole_fraction_of_the_image_are_refused(tmp_path):
+    weights = np.ones((2, 3, 3, 3), dtype=np.float32)  # a convolution without padding
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"])], "valid",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", 3, "h", "w"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["b", 2, "p", "q"])],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), tmp_path / "v.onnx")
+    segmenter = onenet.Segmenter(tmp_path / "v.onnx", runtime="onnxruntime", classes=["a", "b"])
+    with pytest.raises(DataError, match="gives logits of 62x62 for an image of 64x64"):
+        segmenter(np.zeros((64, 64, 3), dtype=np.uint8))

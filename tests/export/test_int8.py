@@ -4,6 +4,7 @@ import onnxruntime
 import pytest
 
 from onenet.export.accuracy import layer_names
+from onenet.export.exporting import Wanted, make_graphs
 from onenet.export.int8 import float_islands, quantised
 from onenet.export.trial import as_rows, calibration_windows
 
@@ -44,12 +45,14 @@ def test_a_layer_kept_in_float_is_an_island(flat):
 
 def test_bytes_of_the_image_are_bytes_of_the_graph(flat, conv):
     """The input's scale is exactly 1/255 and its zero is zero, so that quantising a photo loses nothing."""
-    for graph in (flat.graphs[".int8"].graph, flat.graphs[".flat.int8"].graph, conv.graphs[".int8"].graph):
+    graphs = [flat.graphs[".int8"].graph, flat.graphs[".flat.int8"].graph, conv.graphs[".int8"].graph]
+    wanted = Wanted(float_=False, int8=True, input="bytes", max_drop=100.0)
+    graphs += [made.graph for made in make_graphs(conv.network, wanted, conv.dataset)]
+    for graph in graphs:
         values = constants(graph)
         first = next(node for node in graph.graph.node if node.op_type == "QuantizeLinear")
-        if first.input[0] == graph.graph.input[0].name:
-            assert values[first.input[1]] == np.float32(1 / 255)
-            assert values[first.input[2]] == 0 and values[first.input[2]].dtype == np.uint8
+        assert values[first.input[1]] == np.float32(1 / 255)
+        assert values[first.input[2]] == 0 and values[first.input[2]].dtype == np.uint8
 
 
 def test_weights_have_a_scale_for_each_channel_and_seven_bits(conv):
