@@ -2,23 +2,12 @@ import copy
 
 import pytest
 import torch
-from torch import nn
+from networks import uneven
 
 import onenet
 from onenet.deploy.morton import from_rows, to_rows
 from onenet.errors import ExportError
 from onenet.export.flat import FlatForm
-
-
-def with_random_norms(network):
-    """Norms as training might leave them, negative and zero factors included."""
-    for norm in (part for part in network.modules() if isinstance(part, nn.BatchNorm2d)):
-        norm.weight.data.normal_()
-        norm.weight.data[0] = 0.0
-        norm.bias.data.normal_()
-        norm.running_mean.normal_()
-        norm.running_var.uniform_(0.1, 2)
-    return network
 
 
 def flat_logits(network, image):
@@ -47,8 +36,7 @@ def flat_logits(network, image):
     ids=str,
 )
 def test_every_variant_without_spatial_convolutions_equals_its_flat_form(sizes):
-    torch.manual_seed(1)
-    network = with_random_norms(onenet.create_model("onenet-ed-4", width=4, num_classes=3, **sizes)).double().eval()
+    network = uneven("onenet-ed-4", **sizes)
     image = torch.rand(sizes.get("in_channels", 3), 2 * network.stride, network.stride, dtype=torch.float64)
     with torch.no_grad():
         assert (flat_logits(network, image) - network(image[None])[0]).abs().max() < 1e-12
@@ -65,7 +53,7 @@ def test_a_channel_costs_a_second_column_only_where_its_phases_differ_in_sign():
 
 
 def test_a_network_is_not_changed_by_its_flat_form():
-    network = with_random_norms(onenet.create_model("onenet-ed-4", width=4, num_classes=2))
+    network = uneven("onenet-ed-4", num_classes=2).train()
     before = copy.deepcopy(network.state_dict())
     FlatForm(network)
     assert network.training
