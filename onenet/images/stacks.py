@@ -1,5 +1,7 @@
 """Images that Pillow does not read whole: NumPy arrays, TIFF with many pages, bands or bits, deep colours."""
 
+import threading
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from onenet.images.deep import deep_header, read_deep
 from onenet.images.tiff import is_tiff, read_tiff, tiff_header
 
 _NPY = b"\x93NUMPY"
+_HEADERS = threading.Lock()  # NumPy parses headers with ast, which Python 3.11 cannot do in two threads at once
 
 
 def is_array(source: Source) -> bool:
@@ -63,9 +66,10 @@ def colours_first(source: Source) -> bool:
 
 def _load_array(source: Source, name: str, mapped: bool = False) -> NDArray:
     try:
-        if mapped and not isinstance(source, bytes):
-            return np.load(source, mmap_mode="r", allow_pickle=False)
-        return np.load(as_file(source), allow_pickle=False)
+        with _HEADERS:
+            if mapped and not isinstance(source, bytes):
+                return np.load(source, mmap_mode="r", allow_pickle=False)
+            return np.load(as_file(source), allow_pickle=False)
     except Exception as error:  # NumPy raises many kinds for a damaged header
         reason = " ".join(str(error).split())[:120]
         raise DataError(f"{name}: not a NumPy array that can be read ({reason}); replace or remove it") from None

@@ -1,6 +1,8 @@
 """Numbers without colours: NumPy arrays, and what any file of numbers must have to be an image."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -150,3 +152,29 @@ def test_whatever_is_wrong_with_a_file_it_is_read_or_refused(tmp_path, kind, rea
 def test_the_byte_order_of_an_array_does_not_matter(tmp_path, check, order):
     np.save(tmp_path / "a.npy", DEEP.astype(f"{order}u2"))
     check(tmp_path / "a.npy", DEEP)
+
+
+_AT_ONCE = """
+import gc, sys
+from concurrent.futures import ThreadPoolExecutor
+from onenet.images.stacks import read_stack
+
+class Slow:  # garbage whose end lets another thread go on, in the middle of whatever was being made
+    def __init__(self): self.itself = self
+    def __del__(self): [None for _ in range(300)]
+
+def read(number):
+    [Slow() for _ in range(20)]
+    return read_stack(sys.argv[1], "one.npy").shape
+
+sys.setswitchinterval(1e-6)
+gc.set_threshold(1)
+with ThreadPoolExecutor(8) as pool:
+    assert set(pool.map(read, range(5000))) == {(4, 5, 1)}
+"""
+
+
+def test_threads_read_arrays_at_once(tmp_path):
+    """Python 3.11 parses literals in one thread only (CPython 106905); a header of NumPy's is a literal."""
+    np.save(tmp_path / "one.npy", np.zeros((4, 5), np.uint8))
+    subprocess.run([sys.executable, "-c", _AT_ONCE, tmp_path / "one.npy"], check=True, timeout=60)
