@@ -128,7 +128,11 @@ def train(config: "Config | str | Path", out: "str | Path | None" = None, resume
 
 
 def evaluate(
-    model: "str | Path | nn.Module", spec: "DataConfig | str", split: str = "test", authors: bool = False
+    model: "str | Path | nn.Module",
+    spec: "DataConfig | str",
+    split: str = "test",
+    authors: bool = False,
+    classes: "Sequence[str]" = (),
 ) -> "Evaluation":
     """Score a model as `onenet evaluate` does.
 
@@ -141,6 +145,7 @@ def evaluate(
         spec: the data: FORMAT:PATH[,key=value...], a recipe's name, or `config.data`.
         split: "train", "val", "test" or "all".
         authors: also the figures of the paper's authors, as their evaluator computes them: `.report.authors`.
+        classes: names for the classes of an `.onnx` file that was not written by onenet.
 
     Returns:
         An evaluation: `.report` with all figures, `.notes` with what a reader should know.
@@ -160,7 +165,7 @@ def evaluate(
         _need_torch()
     from onenet.scoring import evaluate as score
 
-    return score(model, spec, split, authors=authors)
+    return score(model, spec, split, authors=authors, classes=classes)
 
 
 def __getattr__(name: str) -> Any:

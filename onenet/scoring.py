@@ -29,6 +29,7 @@ _NAMED = 5  # files that a note names
 _WITHOUT_SCIPY = (
     "without scipy there are no boundary F, objects, calibration and intervals: pip install 'onenet-seg[scores]'"
 )
+_DECIDED = "the file gives classes without logits: no cross-entropy, average precision and calibration"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +70,7 @@ def evaluate(
     split: str = "test",
     details: bool = True,
     authors: bool = False,
+    classes: Sequence[str] = (),
 ) -> Evaluation:
     """Score a model on a split of a data set.
 
@@ -80,26 +82,30 @@ def evaluate(
         details: also what takes longer: boundary F-score, AP of objects, calibration, confidence intervals; without
             scipy they are left out, and a note says so.
         authors: also the figures of the paper's authors, as their evaluator computes them.
+        classes: names for the classes of an `.onnx` file that was not written by onenet.
 
     Raises:
         DataError: the data has other classes than the model, or cannot be read.
-        ConfigError: no such split, `authors` of a model whose classes overlap, or a file that gives decisions only.
+        ConfigError: no such split, `authors` of a model whose classes overlap or that gives decisions only.
     """
-    segmenter = onenet.Segmenter(model)
-    if segmenter.decided:
-        raise ConfigError(f"{model}: gives classes without logits, which cannot be scored; export it without "
-                          "--output classes")  # fmt: skip
+    segmenter = onenet.Segmenter(model, classes=classes)
+    if segmenter.decided and authors:
+        raise ConfigError(f"{model}: gives classes without logits, of which the authors' figures cannot be computed; "
+                          "export it without --output classes")  # fmt: skip
     card = segmenter.card
     dataset, reading = open_spec(card, data) if isinstance(data, str) else (open_for(card, data), ())
     samples = dataset.samples(split)
     plain = () if not details or find_spec("scipy") else (_WITHOUT_SCIPY,)
     report = score(segmenter, samples, card, dataset.name, split, details and not plain, authors, dataset.absent)
+    if segmenter.decided:
+        report = report.of_decisions()
     notes = (
         *dataset.notes,
         *reading,
         *_cautions(card, dataset, split),
         *_skipped(dataset.split(split), report),
         *plain,
+        *((_DECIDED,) if segmenter.decided else ()),
     )
     return Evaluation(report, segmenter, dataset, notes)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import onenet
 from onenet.card import Card, default_classes, default_colours
-from onenet.deploy.opening import OPENVINO, is_exported
+from onenet.deploy.opening import OPENVINO, has_card, is_exported
 from onenet.deploy.runtime import RUNTIMES, installed
 from onenet.deploy.segmenter import Segmenter
 from onenet.errors import ConfigError, DataError
@@ -32,6 +32,7 @@ class Candidate:
         path: the file or folder that holds it; empty for the literal form.
         runtime: one of `KNOWN`.
         random: its weights are random, so that there is nothing to be scored.
+        classes: names for the classes of a file that was not written by onenet.
         literal: sizes of the authors' formulation, where it is that.
     """
 
@@ -39,6 +40,7 @@ class Candidate:
     path: str
     runtime: str
     random: bool = False
+    classes: tuple[str, ...] = ()
     literal: dict[str, int] | None = None
 
     @property
@@ -59,13 +61,16 @@ class Candidate:
         return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
 
 
-def find_candidates(models: Sequence[str], runtimes: Sequence[str], folder: Path) -> list[Candidate]:
+def find_candidates(
+    models: Sequence[str], runtimes: Sequence[str], folder: Path, classes: Sequence[str] = ()
+) -> list[Candidate]:
     """Every model in each runtime that is installed and runs it.
 
     Args:
         models: files, folders or names, as above.
         runtimes: those wanted; empty for all of them.
         folder: gets the weights of the networks that are only named.
+        classes: names for the classes of those that were not written by onenet.
 
     Raises:
         ConfigError: an unknown name, or a model that none of `runtimes` runs.
@@ -84,7 +89,8 @@ def find_candidates(models: Sequence[str], runtimes: Sequence[str], folder: Path
         wanted = [runtime for runtime in able if not runtimes or runtime in runtimes]
         if not wanted:
             raise ConfigError(f"{model}: {' and '.join(able)} can run it here, not {', '.join(runtimes)}")
-        found += [Candidate(model, str(path), runtime, random) for runtime in wanted]
+        named = tuple(classes) if path.suffix.lower() == ".onnx" and not has_card(path) else ()
+        found += [Candidate(model, str(path), runtime, random, named) for runtime in wanted]
     return found
 
 
@@ -108,7 +114,7 @@ def _built(model: str, folder: Path) -> Path:
 def open_candidate(candidate: Candidate, threads: int) -> Segmenter:
     """The segmenter of a candidate, for photos at their own size: none is scaled."""
     if candidate.literal is None:
-        opened = onenet.Segmenter(candidate.path, candidate.runtime, threads)
+        opened = onenet.Segmenter(candidate.path, candidate.runtime, threads, candidate.classes)
         return Segmenter(opened.runner, opened.card.replace(fit="none"))
     from onenet.bench.fresh_networks import literal_network
     from onenet.models.eager import EagerRunner

@@ -47,6 +47,7 @@ class Wanted:
         literal: the authors' formulation is the first row.
         layers: say where the time goes.
         fresh: measure memory and first mask, in a process for each row.
+        classes: names for the classes of files that were not written by onenet.
         random: the models are files, but of networks that were not trained.
     """
 
@@ -61,6 +62,7 @@ class Wanted:
     layers: bool = False
     fresh: bool = True
     random: bool = False
+    classes: tuple[str, ...] = ()
 
 
 def measure_latency(models: Sequence[str], wanted: Wanted, say: Say = lambda line: None) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def measure_latency(models: Sequence[str], wanted: Wanted, say: Say = lambda lin
         OneNetError: a runtime is not installed, or a model fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        candidates = find_candidates(models, wanted.runtimes, Path(folder))
+        candidates = find_candidates(models, wanted.runtimes, Path(folder), wanted.classes)
         if wanted.random:
             candidates = [replace(one, model=Path(one.model).name, random=True) for one in candidates]
         threads = wanted.threads or usable_cores()
@@ -253,7 +255,7 @@ def _mean_iou(candidate: Candidate, wanted: Wanted, threads: int, say: Say) -> f
     from onenet.scoring import open_spec
 
     say(f"scoring {candidate.model} in {candidate.runtime}")
-    segmenter = onenet.Segmenter(candidate.path, candidate.runtime, threads)
+    segmenter = onenet.Segmenter(candidate.path, candidate.runtime, threads, candidate.classes)
     card = segmenter.card
     dataset, _ = open_spec(card, wanted.data)
     report = score(segmenter, dataset.samples(wanted.split), card, dataset.name, wanted.split)

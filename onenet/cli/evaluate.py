@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from onenet.cli.classes import Classes, class_names
+
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A .safetensors file, the folder of a run, or an exported file.")],
     data: Annotated[str, typer.Option(help="FORMAT:PATH[,key=value...] or a recipe.")],
     split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
+    classes: Classes = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     report: Annotated[Path | None, typer.Option(help="Folder for report.json and report.html.")] = None,
     authors: Annotated[
@@ -24,7 +27,7 @@ def evaluate(
     from onenet import scoring
     from onenet.metrics.hints import hints
 
-    evaluation = scoring.evaluate(model, data, split, authors=authors)
+    evaluation = scoring.evaluate(model, data, split, authors=authors, classes=class_names(classes))
     for note in evaluation.notes:
         print(f"note: {note}", file=sys.stderr)
     for hint in hints(evaluation.report):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from onenet.data import Dataset
     from onenet.export.exporting import Made, Wanted
     from onenet.models.network import Network
@@ -37,7 +39,7 @@ def export(
 
     formats = _formats(to)
     wanted = Wanted("onnx" in formats or formats == ["openvino"], "int8" in formats, form, input, output, max_drop)
-    files = write_files(model, formats, wanted, data, out)
+    files = write_files(model, formats, wanted, data, out, lambda line: print(line, file=sys.stderr, flush=True))
     rows = [describe(*file) for file in files]
     if json:
         print(json_.dumps({"model": model, "files": rows}, indent=2))
@@ -62,7 +64,12 @@ def _formats(to: str) -> list[str]:
 
 
 def write_files(
-    model: str, formats: list[str], wanted: "Wanted", data: str = "", out: Path | None = None
+    model: str,
+    formats: list[str],
+    wanted: "Wanted",
+    data: str = "",
+    out: Path | None = None,
+    say: "Callable[[str], None]" = lambda line: None,
 ) -> list[tuple[Path, "Made"]]:
     """Make, check and write the files of a model; each with the graph that it holds."""
     import onenet
@@ -76,7 +83,7 @@ def write_files(
     network = onenet.load(model)
     assert network.card is not None
     dataset = _dataset(model, data, network, needed=wanted.int8)
-    graphs = make_graphs(network, wanted, dataset)
+    graphs = make_graphs(network, wanted, dataset, say)
     folder, name = model_file(model)
     folder = out or folder
     files: list[tuple[Path, Made]] = []

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from onenet.cli.classes import Classes, class_names
+
 
 def latency(
     models: Annotated[
@@ -26,6 +28,7 @@ def latency(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; left out, all cores.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds, in each of which every row has a turn.")] = 10,
     seconds: Annotated[float, typer.Option(min=0, help="After these no further round begins, if 3 are done.")] = 120.0,
+    classes: Classes = "",
     literal: Annotated[bool, typer.Option("--literal", help="The first row is the paper's formulation.")] = False,
     layers: Annotated[bool, typer.Option("--layers", help="Where the time goes, operator by operator.")] = False,
     fresh: Annotated[bool, typer.Option(help="Memory and first mask, in a process for each row.")] = True,
@@ -50,7 +53,17 @@ def latency(
     if not models and not grid:
         raise ConfigError("name a model: onenet bench latency MODEL..., or --grid for networks with random weights")
     wanted = Wanted(
-        _sizes(size), _runtimes(runtime), threads, repeats, seconds, data, split, literal or grid, layers, fresh
+        _sizes(size),
+        _runtimes(runtime),
+        threads,
+        repeats,
+        seconds,
+        data,
+        split,
+        literal or grid,
+        layers,
+        fresh,
+        classes=class_names(classes),
     )
     if not grid:
         _show(measure_latency(models or [], wanted, _say), json, min_score)

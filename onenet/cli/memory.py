@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from onenet.cli.classes import Classes
+
 
 def memory(
     model: Annotated[str, typer.Argument(help="A trained or exported file, or the folder of a run.")],
@@ -16,6 +18,7 @@ def memory(
     ] = None,
     runtime: Annotated[str, typer.Option(help="torch, onnxruntime, openvino; auto is the fastest.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    classes: Classes = "",
     plot: Annotated[Path | None, typer.Option(help="Also draw it: an .svg file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -24,8 +27,12 @@ def memory(
     For example: onenet bench memory runs/demo/model.onnx --sizes 1024,4096,16384 --plot memory.svg
     """
     from onenet.bench.memory import measure_memory, memory_markdown, parse_sizes
+    from onenet.errors import ConfigError
 
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise ConfigError(f"--plot {plot}: is drawn as SVG; name an .svg file")
     options = ["--runtime", runtime, *(["--threads", str(threads)] if threads else [])]
+    options += ["--classes", classes] if classes else []
     rows = measure_memory(model, parse_sizes(sizes), options, tile, lambda line: print(line, file=sys.stderr))
     if plot is not None:
         from onenet.bench.memory_plot import draw_memory

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onenet.cli.classes import Classes, class_names
 from onenet.cli.large import Large
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def predict(
     save: Annotated[str, typer.Option(help="Any of mask,overlay,cutout,probability.")] = "mask,overlay",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     runtime: Annotated[str, typer.Option(help="torch, onnxruntime, openvino; auto is the fastest.")] = "auto",
-    classes: Annotated[str, typer.Option(help="Names for the classes of a foreign .onnx, separated by commas.")] = "",
+    classes: Classes = "",
     tile: Annotated[
         int | None, typer.Option(min=0, help="Side of the tiles that large images are computed in; 0 for none.")
     ] = None,
@@ -57,9 +58,8 @@ def predict(
     if out == "-" and kinds not in (["mask"], ["mask", "overlay"]):
         raise ConfigError(f"--save {save}: with --out - only the mask is written; leave --save out, or give a folder")
     sources = collect(inputs)
-    names = [name.strip() for name in classes.split(",") if name.strip()]
     large = Large(sources, tile, memory, any_size)
-    segmenter = large.open(model, runtime, threads, names)
+    segmenter = large.open(model, runtime, threads, class_names(classes))
     if segmenter.decided and "probability" in kinds:
         raise ConfigError(f"{model}: gives classes without probabilities; leave probability out of --save, or export "
                           "the model without --output classes")  # fmt: skip

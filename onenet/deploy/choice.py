@@ -12,7 +12,7 @@ import numpy as np
 from onenet.card import Card
 from onenet.deploy.runner import Runner
 from onenet.deploy.runtime import RUNTIMES
-from onenet.errors import OneNetError
+from onenet.errors import DataError, OneNetError
 from onenet.images import atomic_write, padded_to
 
 _ROUNDS = 3
@@ -24,7 +24,7 @@ def remembered_choice(path: Path, card: Card, threads: int, runner: Callable[[st
     key = f"{_identity(path)}-{threads}"
     known = _read()
     if known.get(key) not in RUNTIMES:
-        known[key] = faster({name: runner(name) for name in RUNTIMES}, card)
+        known[key] = faster(_opened(runner), card)
         _write(known)
     return known[key]
 
@@ -37,10 +37,26 @@ def faster(runners: dict[str, Runner], card: Card) -> str:
     for turn in range(1 + _ROUNDS):  # in turns, since the machine may be busy; the first is not counted
         for name, runner in runners.items():
             started = time.perf_counter()
-            runner.run(image)
+            try:
+                runner.run(image)
+            except (OneNetError, RuntimeError):  # a graph that this runtime loads, but cannot compute
+                continue
             if turn:
                 seconds[name] = min(seconds[name], time.perf_counter() - started)
     return min(seconds, key=lambda name: seconds[name])
+
+
+def _opened(runner: Callable[[str], Runner]) -> dict[str, Runner]:
+    """The runners of those runtimes that load the file."""
+    opened, errors = dict[str, Runner](), []
+    for name in RUNTIMES:
+        try:
+            opened[name] = runner(name)
+        except DataError as error:
+            errors.append(error)
+    if not opened:
+        raise errors[0]
+    return opened
 
 
 def _identity(path: Path) -> str:

@@ -37,6 +37,8 @@ class ImageRunner:
         values = self.session(np.ascontiguousarray(padded))
         if self.decided:
             values = as_logits(values, self.card)
+        elif values.shape[1] == 1 and self.card.num_classes == 2:  # one logit, of what is not background
+            values = np.concatenate([np.zeros_like(values), values], axis=1)
         factor, left = divmod(padded_to(h, self.stride), values.shape[2])  # 2 where logits are left at half size
         if left or factor * values.shape[3] != padded_to(w, self.stride):
             size = f"{values.shape[2]}x{values.shape[3]}"

@@ -22,6 +22,15 @@ def is_exported(path: str | Path) -> bool:
     return Path(path).suffix.lower() in (".onnx", OPENVINO)
 
 
+def has_card(path: str | Path) -> bool:
+    """Whether an .onnx file was written by onenet.
+
+    Raises:
+        DataError: the file is missing, damaged or no ONNX file.
+    """
+    return CARD in read_metadata(path)
+
+
 def open_exported(
     path: str | Path, runtime: str = "auto", threads: int | None = None, classes: Sequence[str] = ()
 ) -> tuple[Runner, Card]:
@@ -46,6 +55,8 @@ def open_exported(
         return _runner(path / "model.xml", "openvino", threads, card, description), card
     metadata = read_metadata(path)
     if CARD in metadata:
+        if classes:
+            raise ConfigError(f"{path}: knows its classes; leave --classes out")
         card = Card.from_json(metadata[CARD], str(path))
         description = Description.from_json(metadata.get(DESCRIPTION, "{}"), str(path))
     else:
@@ -97,12 +108,16 @@ def _foreign(path: Path, classes: Sequence[str]) -> Card:
     if isinstance(shape[2], int) or isinstance(shape[3], int):
         raise DataError(f"{path}: takes images of {shape[2]}x{shape[3]} only; export it with dynamic height and width")
     if not classes:
-        count = f"{out[1]} names" if isinstance(out[1], int) else "a name for each output channel"
+        count = "a name for each output channel"
+        if isinstance(out[1], int):
+            count = f"{max(2, out[1])} names"
         raise DataError(f"{path}: has no card, it was not written by onenet; say what its classes are: --classes "
                         f"background,... ({count})")  # fmt: skip
     if len(classes) < 2:
-        raise ConfigError("--classes: name at least two classes; graphs with a single output cannot be run")
-    if isinstance(out[1], int) and out[1] != len(classes):
+        raise ConfigError("--classes: name at least two classes; of a single output, what it is not and what it is")
+    if repeated := next((name for name in classes if list(classes).count(name) > 1), None):
+        raise ConfigError(f"--classes names {repeated} twice; each class has a name of its own")
+    if isinstance(out[1], int) and out[1] != len(classes) and (out[1], len(classes)) != (1, 2):
         raise ConfigError(f"--classes names {len(classes)} classes, but {path} has {out[1]} outputs")
     return Card(
         architecture="foreign",

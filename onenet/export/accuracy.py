@@ -64,8 +64,13 @@ def most_harmful(
     errors = []
     for name in layers:
         session = open_graph(quantised(model, batches, [other for other in layers if other != name]))
-        errors.append(sum(float(np.square(session(x) - y).mean()) for x, y in zip(tried, exact, strict=True)))
+        errors.append(sum(_error(session(x), y) for x, y in zip(tried, exact, strict=True)))
     return [int(place) for place in np.argsort(errors)[::-1]]
+
+
+def _error(output: NDArray, exact: NDArray) -> float:
+    """Of logits the mean squared error; of classes the share of wrong ones."""
+    return float((output != exact).mean() if exact.dtype == np.uint8 else np.square(output - exact).mean())
 
 
 def layer_names(model: onnx.ModelProto) -> list[str]:

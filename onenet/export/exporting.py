@@ -7,7 +7,7 @@ NAME.openvino/         the same for OpenVINO, as NAME.int8.openvino/
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,6 +40,8 @@ FORMS = ("auto", "flat", "conv", "plain")
 INPUTS, OUTPUTS = ("image", "bytes"), ("logits", "classes")
 FLAT = ".flat"  # in the names of files that hold rows graphs
 _SCORED = 200  # images at most
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,15 @@ class Made:
     islands: tuple[str, ...] = ()
 
 
-def make_graphs(network: Network, wanted: Wanted, dataset: Dataset | None = None) -> list[Made]:
+def make_graphs(
+    network: Network, wanted: Wanted, dataset: Dataset | None = None, say: Say = lambda line: None
+) -> list[Made]:
     """Rewrite a network, write its graphs and check each one. The network itself is not changed.
 
     Args:
         network: with its card, as `onenet.load` gives it.
         dataset: images like those it will meet; INT8 is calibrated on its training images and scored on the others.
+        say: is told what is being done; INT8 of a large network takes a minute.
 
     Raises:
         ExportError: the network has no such form, or INT8 is wanted without data.
@@ -101,27 +106,33 @@ def make_graphs(network: Network, wanted: Wanted, dataset: Dataset | None = None
     card = card_of(network)
     form, name = _form(network, wanted.form)
     trial = trial_images(card, dataset)
+    trial = trial.of_bytes() if wanted.input == "bytes" else trial
     eager = EagerRunner(network)
+    say(f"writing the {name} form of {card.architecture}")
     drafts = {suffix: (graph, description) for suffix, graph, description in _float_graphs(form, name, card, wanted)}
     made = []
     scored_on = _scored_split(dataset) if dataset else ""
-    scores = dataset is not None and wanted.output == "logits"
-    before = _mean_iou(eager, card, dataset) if scores else None
+    decided = wanted.output == "classes"
+    if dataset:
+        say(f"scoring it on the {scored_on} images of {dataset.name}")
+    before = _mean_iou(eager, card, dataset) if dataset else None
     for suffix, (graph, description) in drafts.items():
+        say(f"comparing the {_kind(description)} graph with it on {len(trial.images)} images")
         runner = _runner(graph, card, description)
         parity = compare(eager, runner, trial.images, card, decided=description.output == "classes")
         if failure := parity.failure():
             raise FailedCheckError(
                 f"{card.architecture}{suffix}.onnx is not the network: {failure}; nothing was written"
             )
-        after = _mean_iou(runner, card, dataset) if scores else None
+        after = _mean_iou(runner, card, dataset) if dataset else None
         made.append(Made(suffix, graph, description, parity, trial.source, after, before, scored_on))
     if not wanted.int8:
         return made
     assert dataset is not None
+    say("calibrating and scoring INT8")
     integers = _int8_graphs(made, card, dataset, wanted.max_drop)
     compared = [
-        replace(one, parity=compare(eager, _runner(one.graph, card, one.description), trial.images, card))
+        replace(one, parity=compare(eager, _runner(one.graph, card, one.description), trial.images, card, decided))
         for one in integers
     ]
     return [*(made if wanted.float_ else ()), *compared]
@@ -137,8 +148,10 @@ def _check(wanted: Wanted, dataset: Dataset | None) -> None:
         raise ExportError("INT8 is calibrated on real images: name them with --data FORMAT:PATH")
     if wanted.int8 and wanted.form == "plain":
         raise ExportError("INT8 is made of the flat or the conv form; leave --form plain out")
-    if wanted.int8 and wanted.output == "classes":
-        raise ExportError("INT8 is checked by its logits; export it without --output classes")
+
+
+def _kind(description: Description) -> str:
+    return "rows" if description.input == "pixels" else "image"
 
 
 def _form(network: Network, form: str) -> tuple[nn.Module, str]:

@@ -1,6 +1,5 @@
 """Checked graphs -> files: all of them, or none."""
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -55,17 +54,17 @@ def write_openvino(
         target = folder / f"{name}{made.suffix}{OPENVINO}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".onenet-") as draft:
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".onenet-") as hidden:
+                draft = Path(hidden) / "new"
+                draft.mkdir()
                 model = openvino_core().read_model(made.graph.SerializeToString())
-                openvino.save_model(model, Path(draft) / "model.xml", compress_to_fp16=False)
-                parity = _compared(made, OpenVinoSession(Path(draft) / "model.xml"), card, images)
+                openvino.save_model(model, draft / "model.xml", compress_to_fp16=False)
+                parity = _compared(made, OpenVinoSession(draft / "model.xml"), card, images)
                 for file, text in to_folder_texts(card, made.description).items():
-                    (Path(draft) / file).write_text(text, encoding="utf-8")
+                    (draft / file).write_text(text, encoding="utf-8")
                 if target.exists():
-                    shutil.rmtree(target)
-                Path(draft).rename(target)
-                Path(draft).mkdir()  # what the context removes
-                target.chmod(0o755)
+                    target.rename(Path(hidden) / "old")
+                draft.rename(target)
         except (OSError, RuntimeError) as error:  # OpenVINO has its own for a full disk
             if isinstance(error, OneNetError):
                 raise

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,15 @@ class Report:
     details: Details | None = None
     authors: Mapping[str, float] = field(default_factory=dict)
     absent: tuple[int, ...] = ()
+
+    def of_decisions(self) -> "Report":
+        """The report of a model that decides without saying how surely: what follows from certainty is no number."""
+        details = self.details and replace(
+            self.details,
+            calibration_error=math.nan,
+            average_precision=np.full_like(self.details.average_precision, np.nan),
+        )
+        return replace(self, cross_entropy=math.nan, weighted_cross_entropy=math.nan, details=details)
 
     @property
     def overlapping(self) -> bool:

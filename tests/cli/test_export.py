@@ -73,13 +73,21 @@ def test_a_failed_check_leaves_no_file_and_exits_with_one(onenet_command, model,
     assert names(tmp_path / "models") == ["small.safetensors"]
 
 
-def test_classes_are_predicted_but_neither_scored_nor_probable(onenet_command, model, tmp_path):
+def test_classes_are_predicted_and_scored_but_not_probable(onenet_command, model, tmp_path):
     assert onenet_command("export", model, "--output", "classes", "--input", "bytes").code == 0
     file = tmp_path / "models/small.onnx"
     photo = tmp_path / "photo.png"
     Image.new("RGB", (20, 20), (200, 10, 30)).save(photo)
     assert onenet_command("predict", file, photo).code == 0
-    assert "gives classes without logits" in onenet_command("evaluate", file, "--data", "folder:samples:nuclei").error
+    decided, sure = (
+        onenet_command("evaluate", one, "--data", "folder:samples:nuclei", "--json") for one in (file, model)
+    )
+    assert "the file gives classes without logits: no cross-entropy" in decided.err
+    figures, wanted = json.loads(decided.out), json.loads(sure.out)
+    assert figures["mean_iou"] == pytest.approx(wanted["mean_iou"], abs=1e-3)
+    assert figures["cross_entropy"] is figures["calibration_error"] is figures["mean_average_precision"] is None
+    refused = onenet_command("evaluate", file, "--data", "folder:samples:nuclei", "--authors").error
+    assert "gives classes without logits, of which the authors' figures cannot be computed" in refused
     assert "gives classes without" in onenet_command("predict", file, photo, "--save", "probability").error
 
 
@@ -108,7 +116,11 @@ def test_a_foreign_file_cannot_be_exported(onenet_command, exported_files, tmp_p
 
 def test_a_folder_that_cannot_be_written_is_one_line(onenet_command, model, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "cannot be written" in onenet_command("export", model, "--out", tmp_path / "file" / "x").error
+    done = onenet_command("export", model, "--out", tmp_path / "file" / "x")
+    assert done.code == 2
+    assert done.err.splitlines()[-1].startswith("error: ")
+    assert "cannot be written" in done.err.splitlines()[-1]
+    assert "Traceback" not in done.err
 
 
 def test_the_data_of_a_run_are_known(onenet_command, tiny, photos, tmp_path):

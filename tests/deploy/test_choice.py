@@ -7,6 +7,7 @@ import pytest
 from onenet.card import Card, default_colours
 from onenet.deploy.choice import faster, remembered_choice
 from onenet.deploy.runner import Halo
+from onenet.errors import DataError
 
 CARD = Card("x", {"in_channels": 3, "num_classes": 2}, ("a", "b"), default_colours(2), stride=16, size=(40, 2000))
 
@@ -53,6 +54,23 @@ def test_it_is_measured_once_for_a_file(home):
     (home / "a.onnx").write_bytes(b"b")
     remembered_choice(home / "a.onnx", CARD, 2, runner)  # another file
     assert len(opened) == 6
+
+
+def test_what_only_one_runtime_takes_is_left_to_it(home):
+    def runner(name):
+        if name == "onnxruntime":
+            raise DataError("a.onnx: cannot be loaded")
+        return Waits(0.0)
+
+    class Fails(Waits):
+        def run(self, images):
+            raise DataError("the model cannot be computed")
+
+    assert remembered_choice(home / "a.onnx", CARD, 2, runner) == "openvino"
+    assert faster({"quick": Fails(0.0), "slow": Waits(0.0)}, CARD) == "slow"
+    (home / "a.onnx").write_bytes(b"c")
+    with pytest.raises(DataError, match="nowhere"):
+        remembered_choice(home / "a.onnx", CARD, 2, lambda name: (_ for _ in ()).throw(DataError("nowhere")))
 
 
 def test_notes_that_cannot_be_read_or_written_do_not_matter(home, monkeypatch):

@@ -59,6 +59,16 @@ def test_a_foreign_file_is_used_with_names_for_its_classes(tmp_path):
     assert segmenter.card.classes == ("background", "cat")
 
 
+def test_a_foreign_file_with_one_output_has_two_classes(tmp_path):
+    weights = foreign(tmp_path / "theirs.onnx", outputs=1)
+    segmenter = onenet.Segmenter(tmp_path / "theirs.onnx", runtime="onnxruntime", classes=["background", "cat"])
+    image = np.random.default_rng(1).random((33, 50, 3), dtype=np.float32)
+    result = segmenter(image)
+    logit = (image @ weights.T)[..., 0]
+    assert np.array_equal(result.mask, logit > 0)
+    np.testing.assert_allclose(result.probability[1], 1 / (1 + np.exp(-logit)), rtol=1e-5)
+
+
 def test_a_foreign_file_without_names_says_what_to_do(tmp_path):
     foreign(tmp_path / "theirs.onnx")
     with pytest.raises(DataError, match=r"theirs.onnx: has no card.*--classes background,\.\.\. \(2 names\)"):
@@ -67,6 +77,13 @@ def test_a_foreign_file_without_names_says_what_to_do(tmp_path):
         open_exported(tmp_path / "theirs.onnx", classes=["a", "b", "c"])
     with pytest.raises(ConfigError, match="name at least two classes"):
         open_exported(tmp_path / "theirs.onnx", classes=["a"])
+    with pytest.raises(ConfigError, match="names a twice"):
+        open_exported(tmp_path / "theirs.onnx", classes=["a", "a"])
+
+
+def test_a_file_of_ours_takes_no_names(exported_files):
+    with pytest.raises(ConfigError, match=r"e\.onnx: knows its classes; leave --classes out"):
+        open_exported(exported_files / "e.onnx", classes=["a", "b"])
 
 
 @pytest.mark.parametrize(

@@ -146,10 +146,34 @@ def test_what_cannot_be_made_is_refused(conv, wanted, kind, says):
         make_graphs(conv.network, wanted, None)
 
 
-@pytest.mark.parametrize("changes", [dict(form="plain"), dict(output="classes")])
-def test_int8_has_its_conditions(conv, changes):
-    with pytest.raises(ExportError, match="INT8 is"):
-        make_graphs(conv.network, Wanted(int8=True, **changes), conv.dataset)
+def test_int8_is_not_made_of_the_plain_form(conv):
+    with pytest.raises(ExportError, match="INT8 is made of the flat or the conv form"):
+        make_graphs(conv.network, Wanted(int8=True, form="plain"), conv.dataset)
+
+
+def test_int8_that_decides_gives_the_classes_of_int8_logits(conv):
+    wanted = Wanted(float_=False, int8=True, output="classes", max_drop=100.0)
+    (made,) = make_graphs(conv.network, wanted, conv.dataset)
+    image = np.random.default_rng(3).random((2, 3, 16, 24), dtype=np.float32)
+    classes = run(made.graph, image)
+    logits = run(conv.graphs[".int8"].graph, image)
+    assert classes.dtype == np.uint8 and classes.shape == (2, 16, 24)
+    assert (classes == logits.argmax(1)).mean() > 0.99
+    assert made.score == pytest.approx(conv.graphs[".int8"].score, abs=0.01)
+    assert made.parity.equal == pytest.approx(conv.graphs[".int8"].parity.equal, abs=0.01)
+
+
+def test_bytes_are_compared_on_bytes_whatever_the_images_are():
+    network = onenet.create_model("onenet-ed-4", in_channels=5, width=4, depth=2, stem_repeat=1)
+    made = make_graphs(network.eval(), Wanted(input="bytes"))[0]  # smooth noise, floats of any value
+    assert made.parity.largest < 1e-4
+
+
+def test_what_is_done_is_said(conv):
+    said = []
+    make_graphs(conv.network, Wanted(int8=True, max_drop=100.0), conv.dataset, said.append)
+    assert said[0] == "writing the conv form of onenet-e-4"
+    assert said[1].startswith("scoring it on the ") and said[-1] == "calibrating and scoring INT8"
 
 
 def test_files_stand_beside_the_model(tmp_path):
