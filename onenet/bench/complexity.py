@@ -74,11 +74,13 @@ _CONVS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
 
 
 def _unused(model: Network) -> dict[str, int]:
-    """What the paper's "# Param" holds although it never runs."""
-    head = next(m for m in model.head.modules() if isinstance(m, nn.Conv2d))
-    per_channel = head.weight[:, 0].numel()
+    """What the paper's "# Param" holds although it never runs; nothing for networks that are not in its table."""
     card = model.card
     assert card is not None
+    if not {"depth", "layers"} & card.arguments.keys():
+        return {}
+    head = next(m for m in model.head.modules() if isinstance(m, nn.Conv2d))
+    per_channel = head.weight[:, 0].numel()
     if isinstance(model.encoder, ResNetEncoder):  # one level more
         channels = model.encoder.channels[:-1]
         classifier = 1000 * (model.encoder.channels[-1] + 1)

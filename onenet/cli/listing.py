@@ -40,4 +40,4 @@ def _models() -> list[str]:
     from onenet.checkpoint import parameter_count
 
     with torch.device("meta"):
-        return [f"{name:22}{parameter_count(onenet.create_model(name)) / 1e6:9.2f} M" for name in onenet.list_models()]
+        return [f"{name:26}{parameter_count(onenet.create_model(name)) / 1e6:9.2f} M" for name in onenet.list_models()]

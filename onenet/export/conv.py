@@ -7,7 +7,8 @@
     2x2 transposed convolution          1x1 convolution, shuffle (which the integer kernels of every runtime have)
 
 A shift cannot go through what puts zeros around its input: there one addition stays. A norm whose four phases differ
-stays in front of the pixel-shuffle that mixes them (the flat form has a way around that).
+stays in front of the pixel-shuffle that mixes them (the flat form has a way around that). Dropout is gone; activations,
+poolings and products of tensors read what was put off as it was meant.
 """
 
 import copy
@@ -30,6 +31,12 @@ from onenet.layers.spatial import SpatialConv
 from onenet.models.network import MEAN, STD, Network, Standardise
 
 REWRITES = ("norm", "unshuffle", "transposed")  # by their names for `leave`
+
+_PLAIN = (  # what keeps its channels apart, in the number in which they came
+    nn.ReLU, nn.PReLU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Hardswish, nn.Hardsigmoid,
+    nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, SpatialConv,
+)  # fmt: skip
+_ARITHMETIC = (operator.add, operator.mul)
 
 _WHOLE = (Standardise, Unshuffle, Shuffle, Repeat, SpatialConv)  # what is not looked into
 
@@ -103,23 +110,27 @@ class _Rewriter:
                 self.values[node] = self._function(node)
             elif node.op == "output":
                 self.graph.output(self._settled(self._input(node)))
+            else:
+                raise ExportError(f"the convolution form does not know {node.target}; use --form plain")
         return fx.GraphModule(self.root, self.graph)
 
     def _module(self, node: fx.Node, module: nn.Module) -> _Value:
         value = self._input(node)
         match module:
-            case nn.Identity():
+            case nn.Identity() | nn.Dropout() | nn.Dropout2d():
                 return value
             case Standardise():
                 mean, scale = -MEAN / STD, 1 / STD
                 return self._put_off(value, Affine(value.affine.scale * 0 + scale, value.affine.scale * 0 + mean))
             case nn.Conv2d():
                 return self._convolution(value, module)
-            case nn.ConvTranspose2d() if "transposed" in self.leave:
-                return self._added(module, self._settled(value), Affine.nothing(module.out_channels))
-            case nn.ConvTranspose2d(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0), groups=1):
+            case nn.ConvTranspose2d(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0), groups=1) if (
+                "transposed" not in self.leave
+            ):
                 conv = self._convolution(value, convolutions.unshuffling(module))
                 return self._added(Shuffle(), conv.stored, Affine.nothing(module.out_channels))
+            case nn.ConvTranspose2d():
+                return self._added(module, self._settled(value), Affine.nothing(module.out_channels))
             case nn.BatchNorm2d():
                 return self._norm(node, value, Affine.of_norm(module))
             case Unshuffle() if not value.halved:
@@ -129,12 +140,12 @@ class _Rewriter:
                 return self._added(module, value.stored, quarter)
             case nn.MaxPool2d() if not value.halved and bool((value.affine.scale > 0).all()):
                 return self._added(module, value.stored, value.affine)
-            case Repeat() if not value.halved:
+            case Repeat() | nn.Upsample() if not value.halved:  # what is between pixels has their affine
                 return self._added(module, value.stored, value.affine)
-            case nn.ReLU() | nn.MaxPool2d() | SpatialConv():
-                return self._added(module, self._settled(value), Affine.nothing(len(value.affine.scale)))
             case Shuffle():
                 return self._added(module, self._settled(value), Affine.nothing(len(value.affine.scale) // 4))
+        if isinstance(module, _PLAIN):
+            return self._added(module, self._settled(value), Affine.nothing(len(value.affine.scale)))
         raise ExportError(f"the convolution form does not know {type(module).__name__}; use --form plain")
 
     def _function(self, node: fx.Node) -> _Value:
@@ -151,10 +162,10 @@ class _Rewriter:
             return _Value(
                 self.graph.call_function(torch.cat, ([part.stored for part in parts], 1)), Affine(scale, shift)
             )
-        if node.target is operator.add:
+        if node.target in _ARITHMETIC and all(isinstance(argument, fx.Node) for argument in node.args):
             parts = [self.values[argument] for argument in node.args]  # type: ignore[index]
-            summed = self.graph.call_function(operator.add, tuple(self._settled(part) for part in parts))
-            return _Value(summed, Affine.nothing(len(parts[0].affine.scale)))
+            made = self.graph.call_function(node.target, tuple(self._settled(part) for part in parts))
+            return _Value(made, Affine.nothing(max(len(part.affine.scale) for part in parts)))
         raise ExportError(f"the convolution form does not know {node.target}; use --form plain")
 
     def _convolution(self, value: _Value, conv: nn.Conv2d) -> _Value:
@@ -182,12 +193,12 @@ class _Rewriter:
         act = isinstance(self._traced_module(before), nn.ReLU)
         conv = before.args[0] if act else before  # type: ignore[union-attr]
         alone = len(before.users) == 1 and (not act or len(conv.users) == 1)  # type: ignore[union-attr]
-        if not (alone and isinstance(self._traced_module(conv), nn.Conv2d)) or "norm" in self.leave:
+        convolved = isinstance(self._traced_module(conv), nn.Conv2d | nn.ConvTranspose2d)
+        name = str(self.values[conv].stored.target) if convolved else ""  # type: ignore[index]
+        made = self.root.get_submodule(name)
+        if not (alone and isinstance(made, nn.Conv2d | nn.ConvTranspose2d)) or "norm" in self.leave:
             value = self._put_off(value, norm)
             return _Value(self._settled(value), Affine.nothing(len(norm.scale))) if "norm" in self.leave else value
-        name = str(self.values[conv].stored.target)  # type: ignore[index]
-        made = self.root.get_submodule(name)
-        assert isinstance(made, nn.Conv2d)
         if not act:
             self.root.set_submodule(name, convolutions.giving(made, norm))
             return value

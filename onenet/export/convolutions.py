@@ -5,6 +5,7 @@ reads the stored tensor does it instead. Every function returns new modules and 
 of it is in double precision.
 """
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -103,11 +104,17 @@ def reading(conv: nn.Conv2d, affine: Affine) -> nn.Conv2d:
     return convolution(conv, conv.weight * scale[:, :, None, None], bias)
 
 
-def giving(conv: nn.Conv2d, affine: Affine) -> nn.Conv2d:
+def giving(conv: nn.Conv2d | nn.ConvTranspose2d, affine: Affine) -> nn.Conv2d | nn.ConvTranspose2d:
     """A convolution and an affine of its output as one."""
-    return convolution(
-        conv, conv.weight * affine.scale[:, None, None, None], bias_of(conv) * affine.scale + affine.shift
-    )
+    bias = bias_of(conv) * affine.scale + affine.shift
+    if isinstance(conv, nn.Conv2d):
+        return convolution(conv, conv.weight * affine.scale[:, None, None, None], bias)
+    made = copy.deepcopy(conv)
+    scale = affine.scale.view(conv.groups, -1)  # of each weight's output, i o/groups
+    by_input = scale.repeat_interleave(conv.in_channels // conv.groups, dim=0)
+    made.weight = nn.Parameter((conv.weight * by_input[:, :, None, None]).detach())
+    made.bias = nn.Parameter(bias.detach())
+    return made
 
 
 def strided(conv: nn.Conv2d) -> nn.Conv2d:

@@ -1,4 +1,7 @@
-"""Every network by name, in the order of the paper's Table 2, and `create_model`, which builds one."""
+"""Every network by name, in the order of the paper's Table 2, and `create_model`, which builds one.
+
+After the paper's networks stand small ones by others, for comparison.
+"""
 
 import inspect
 import operator
@@ -10,8 +13,13 @@ import torch
 from onenet.card import Card, default_classes, default_colours
 from onenet.errors import ConfigError, did_you_mean
 from onenet.models.backbones import LAYOUTS, resnet_unet
+from onenet.models.dabnet import dabnet
+from onenet.models.erfnet import erfnet
+from onenet.models.lraspp import lraspp
 from onenet.models.network import Network
 from onenet.models.onenet import onenet
+from onenet.models.onenet_x import onenet_x
+from onenet.models.u_lite import u_lite
 from onenet.models.unet import mobilenet_unet, unet
 
 Builder = Callable[..., Network]
@@ -35,11 +43,19 @@ CATALOG: dict[str, tuple[Builder, dict[str, Any]]] = {
     "onenet-e-4-half": (onenet, dict(replaced="e", width=64, depth=4, stem_repeat=3, half=True)),
     "onenet-ed-4-half": (onenet, dict(replaced="ed", width=64, depth=4, stem_repeat=3, half=True)),
     "onenet-d-4": (onenet, dict(replaced="d", width=64, depth=4, stem_repeat=3)),
+    "onenet-x-n": (onenet_x, dict(width=32, deepest=96, encoder="3|3 3|3 3", decoder="3|3")),
+    "onenet-x-s": (onenet_x, dict(width=64, deepest=160, encoder="3|3 3 3|3 3", decoder="3|3")),
+    "onenet-x-m": (onenet_x, dict(width=96, deepest=256, encoder="3|3 3 3|3 3", decoder="3|3")),
+    "dabnet": (dabnet, dict(width=32)),
+    "erfnet": (erfnet, dict(width=16)),
+    "lraspp-mobilenet-v3-small": (lraspp, dict(trunk="small", width=16, reduced=True)),
+    "lraspp-mobilenet-v3-large": (lraspp, dict(trunk="large", width=16, reduced=True)),
+    "u-lite": (u_lite, dict(width=16)),
 }  # fmt: skip
 
 
 def list_models() -> list[str]:
-    """The names that `create_model` takes, in the order of the paper's Table 2, variants after."""
+    """The names that `create_model` takes: in the order of the paper's Table 2, then variants and others' networks."""
     return list(CATALOG)
 
 

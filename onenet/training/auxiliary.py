@@ -20,6 +20,8 @@ class WithAuxiliary(nn.Module):
 
     forward(images (b, c, h, w)) -> [logits, *auxiliary logits (b, k, h / f, w / f), the coarsest first]
 
+    A decoder without blocks has no inner levels, and then there are only the logits.
+
     The network itself, `.network`, is as it was: the heads are beside it, and nothing of them is in its weights. They
     are drawn from torch's random state.
     """
@@ -50,7 +52,7 @@ def _with_inner(network: Network, image: Tensor) -> tuple[Tensor, list[Tensor]]:
     The hooks live as long as the call: a network that is saved, copied or compiled later has none.
     """
     inner: list[Tensor] = []
-    *blocks, _ = network.get_submodule("decoder.blocks").children()
+    blocks = list(getattr(network.decoder, "blocks", ()))[:-1]
     hooks = [block.register_forward_hook(lambda block, inputs, output: inner.append(output)) for block in blocks]
     try:
         return network(image), inner

@@ -25,14 +25,12 @@ def exported(model):
     """The network's graph, as torch writes it."""
     stride = model.stride
     image = torch.rand(1, 3, 3 * stride, 4 * stride, dtype=torch.float64)
-    anything = torch.export.Dim.DYNAMIC
+    sizes = {2 + axis: stride * torch.export.Dim(name, min=1) for axis, name in enumerate(("rows", "columns"))}
     logging.disable(logging.WARNING)  # of the exporter, about torchvision
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            made = torch.onnx.export(
-                plain_form(model), (image,), dynamo=True, verbose=False, dynamic_shapes=({2: anything, 3: anything},)
-            )
+            made = torch.onnx.export(plain_form(model), (image,), dynamo=True, verbose=False, dynamic_shapes=(sizes,))
     finally:
         logging.disable(logging.NOTSET)
     return made.model_proto
@@ -72,8 +70,21 @@ def test_the_walk_holds_what_nan_reaches(nan, name):
     check(nan, model, footprint, tight=not halo.whole_rows)
 
 
+AVERAGED = ("lraspp-mobilenet-v3-small", "lraspp-mobilenet-v3-large")  # over the whole image
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", AVERAGED)
+def test_a_network_that_averages_the_whole_image_cannot_be_cut(name):
+    model = network(name)
+    with pytest.raises(ExportError, match="looks at the whole image"):
+        graph_footprint(exported(model)).halo()
+    with pytest.raises(ExportError, match="depend on all rows"):
+        EagerRunner(model).halo()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in list_models() if name not in AVERAGED])
 def test_the_walk_holds_what_nan_reaches_in_every_network(nan, name):
     model = network(name)
     footprint = graph_footprint(exported(model))

@@ -114,9 +114,14 @@ class Branches(nn.Module):
         return self.long(x) + self.short(x)
 
 
-class Squared(nn.Module):
+class Halves(nn.Module):
     def forward(self, x):
-        return x * x
+        return x / 2
+
+
+class Turned(nn.Module):
+    def forward(self, x):
+        return x.flip(3)
 
 
 def test_an_operation_that_is_not_known_is_named():
@@ -124,6 +129,7 @@ def test_an_operation_that_is_not_known_is_named():
     network.head = nn.Sequential(network.head, nn.Softplus())
     with pytest.raises(ExportError, match="does not know Softplus; use --form plain"):
         conv_form(network)
-    network.head = Squared()
-    with pytest.raises(ExportError, match=r"does not know .*mul.*; use --form plain"):
-        conv_form(network)
+    for head, name in ((Halves(), "truediv"), (Turned(), "flip")):
+        network.head = head
+        with pytest.raises(ExportError, match=rf"does not know .*{name}.*; use --form plain"):
+            conv_form(network)

@@ -1,5 +1,6 @@
 """Each piece of the algebra against torch doing it step by step, in double precision."""
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
@@ -43,6 +44,15 @@ def test_with_padding_a_scale_can_be_read():
 
 def test_a_convolution_gives_an_affine_of_what_it_gave():
     x, layer, one = random(2, 3, 6, 6), conv(3, 5, 3, stride=2, padding=1), affine(5)
+    torch.testing.assert_close(giving(layer, one)(x), applied(one, layer(x)))
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_so_does_a_transposed_one(groups):
+    x, one = random(2, 4, 5, 6), affine(6)
+    layer = nn.ConvTranspose2d(
+        4, 6, 3, stride=2, padding=1, output_padding=1, groups=groups, bias=False, dtype=torch.float64
+    )
     torch.testing.assert_close(giving(layer, one)(x), applied(one, layer(x)))
 
 

@@ -16,6 +16,8 @@ IN_ORDER = [
     "onenet-e-4-spatial", "onenet-e-5-spatial", "onenet-ed-4-spatial", "onenet-ed-5-spatial",
     "onenet-e-4-half", "onenet-ed-4-half", "onenet-d-4",
 ]  # fmt: skip
+X = ["onenet-x-n", "onenet-x-s", "onenet-x-m"]
+RIVALS = ["dabnet", "erfnet", "lraspp-mobilenet-v3-small", "lraspp-mobilenet-v3-large", "u-lite"]  # test_rivals.py
 
 
 def small(name: str, **arguments) -> Network:
@@ -45,11 +47,11 @@ def order_of_calls(model: Network, name: str) -> list[str]:
 
 class TestNames:
     def test_they_stand_in_the_order_of_table_2(self):
-        assert onenet.list_models() == IN_ORDER
+        assert onenet.list_models() == IN_ORDER + X + RIVALS
 
     def test_the_list_is_the_callers_own(self):
         onenet.list_models().clear()
-        assert onenet.list_models() == IN_ORDER
+        assert onenet.list_models() == IN_ORDER + X + RIVALS
 
     @pytest.mark.parametrize("name", IN_ORDER)
     def test_each_says_what_is_built(self, name):
@@ -105,7 +107,7 @@ class TestWrongArguments:
         assert "\n" not in str(caught.value)
 
     def test_a_name_unlike_any_lists_them_all(self):
-        with pytest.raises(ConfigError, match=r"choose from unet-4, unet-5, .*, onenet-d-4$"):
+        with pytest.raises(ConfigError, match=r"choose from unet-4, unet-5, .*, onenet-d-4, .*, u-lite$"):
             onenet.create_model("xyz")
 
     @pytest.mark.parametrize(

@@ -1,0 +1,149 @@
+"""OneNet-X: the paper's rule, channel convolutions and pixel re-positioning and no 2D kernel, with eyes.
+
+onenet-ed is cheap because it is blind: nothing outside a pixel's own 16x16 tile can change its class. Here each level
+also looks along its rows and columns with short 1D kernels, one a channel (`onenet.layers.strip`).
+
+    image
+    1/2    unshuffle, channel conv                               -> skip
+    1/4    unshuffle, channel conv, strip blocks                 -> skip
+    1/8    unshuffle, channel conv, strip blocks                 -> skip
+    1/16   unshuffle, channel conv, strip blocks
+    1/8    shuffle, join the skip, channel conv, strip blocks
+    1/4    shuffle, join the skip, channel conv, strip blocks
+    1/2    shuffle, join the skip, channel conv
+    logits channel conv, shuffle
+
+A strip block is residual: strip convolution, channel convolution to `expansion` times the channels, ReLU, back, sum.
+Norms come before activations, so that all of them fold into the convolutions.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from onenet.errors import ConfigError
+from onenet.layers.shuffle import Shuffle, Unshuffle
+from onenet.layers.strip import StripConv
+from onenet.models.decoder import Decoder
+from onenet.models.encoder import Encoder, conv_norm_act
+from onenet.models.network import Network
+
+FARTHEST = 96  # pixels to each side: what exact tiles have to overlap by
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Kernels of a strip block: parallel lengths, and the distance between their taps."""
+
+    lengths: tuple[int, ...]
+    dilation: int = 1
+
+
+class StripBlock(nn.Module):
+    """Strip convolution, channel convolution to more channels, ReLU, channel convolution back, sum, ReLU."""
+
+    def __init__(self, channels: int, strips: Strips, expansion: int) -> None:
+        super().__init__()
+        self.strip = StripConv(channels, strips.lengths, strips.dilation)
+        self.widen = nn.Sequential(*conv_norm_act(channels, expansion * channels, kernel=1))
+        self.narrow = nn.Sequential(*conv_norm_act(expansion * channels, channels, kernel=1)[:2])
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        return self.act(x + self.narrow(self.widen(self.strip(x))))
+
+
+class UpBlock(nn.Module):
+    """Shuffle, append the skip, channel convolution, strip blocks."""
+
+    def __init__(self, channels: int, skip: int, out_channels: int, blocks: list[StripBlock]) -> None:
+        super().__init__()
+        self.up = Shuffle()
+        self.channel = nn.Sequential(*conv_norm_act(channels // 4 + skip, out_channels, kernel=1))
+        self.blocks = nn.Sequential(*blocks)
+
+    def forward(self, x: Float[Tensor, "b c h w"], skip: Float[Tensor, "b s h2 w2"]) -> Float[Tensor, "b n h2 w2"]:
+        return self.blocks(self.channel(torch.cat([self.up(x), skip], dim=1)))
+
+
+def onenet_x(
+    in_channels: int = 3,
+    num_classes: int = 2,
+    width: int = 64,
+    deepest: int = 160,
+    expansion: int = 2,
+    encoder: str = "3|3 3 3|3 3",
+    decoder: str = "3|3",
+) -> Network:
+    """Build a OneNet-X.
+
+    Args:
+        width: channels at 1/4 of the size; a quarter of them at 1/2, twice as many at 1/8.
+        deepest: channels at 1/16.
+        expansion: how many times the channels a strip block computes with.
+        encoder: strip blocks at 1/4, 1/8 and 1/16: a word a block, "|" between the levels. A word is the kernel's
+            length, parallel lengths with "+", the dilation after "x": "9+3", "3x2".
+        decoder: likewise at 1/8 and 1/4.
+
+    Raises:
+        ConfigError: a layout that cannot be read, or one that looks farther than 96 pixels.
+    """
+    down, up = parse_layout("encoder", encoder, 3), parse_layout("decoder", decoder, 2)
+    if (reach := reach_of(down, up)) > FARTHEST:
+        raise ConfigError(f"encoder={encoder!r}, decoder={decoder!r}: look {reach} pixels far; at most {FARTHEST}")
+    for key, value in (("width", width), ("deepest", deepest)):
+        if value % 4:
+            raise ConfigError(f"{key}={value}: must be a multiple of 4, since shuffling leaves a quarter")
+    widths = (width // 4, width, 2 * width, deepest)
+
+    def blocks(channels: int, level: tuple[Strips, ...]) -> list[StripBlock]:
+        return [StripBlock(channels, strips, expansion) for strips in level]
+
+    def entrance(channels: int, out_channels: int) -> list[nn.Module]:
+        return [Unshuffle(), *conv_norm_act(4 * channels, out_channels, kernel=1)]
+
+    levels: list[nn.Module] = [
+        nn.Sequential(*entrance(c, n), *blocks(n, level))
+        for c, n, level in zip(widths, widths[1:], down, strict=False)
+    ]
+    ups: list[nn.Module] = [
+        UpBlock(widths[3], widths[2], widths[2], blocks(widths[2], up[0])),
+        UpBlock(widths[2], widths[1], widths[1], blocks(widths[1], up[1])),
+        UpBlock(widths[1], widths[0], 2 * widths[0], []),
+    ]
+    head = nn.Sequential(nn.Conv2d(2 * widths[0], 4 * num_classes, 1), Shuffle())
+    stem = nn.Sequential(*entrance(in_channels, widths[0]))
+    return Network(Encoder(stem, levels), Decoder(nn.Identity(), ups, skips=3), head, in_channels, stride=16)
+
+
+def parse_layout(key: str, text: str, levels: int) -> list[tuple[Strips, ...]]:
+    """The strip blocks of each level.
+
+    Raises:
+        ConfigError: the text is no layout of so many levels.
+    """
+    parts = text.split("|")
+    if len(parts) != levels:
+        raise ConfigError(f"{key}={text!r}: has {len(parts)} levels, separated by |; it needs {levels}")
+    return [tuple(_strips(key, text, word) for word in part.split()) for part in parts]
+
+
+def _strips(key: str, text: str, word: str) -> Strips:
+    kernels, _, dilation = word.partition("x")
+    try:
+        lengths, distance = tuple(int(length) for length in kernels.split("+")), int(dilation or 1)
+    except ValueError:
+        lengths, distance = (), 0
+    if distance < 1 or not lengths or any(length < 1 or length % 2 == 0 for length in lengths):
+        raise ConfigError(f"{key}={text!r}: {word!r} is no block; odd lengths as 3 or 9+3, with a dilation as 3x2")
+    return Strips(lengths, distance)
+
+
+def reach_of(encoder: list[tuple[Strips, ...]], decoder: list[tuple[Strips, ...]]) -> int:
+    """How many pixels beyond its own 16x16 tile a class can depend on."""
+    reach = 0
+    for scale, level in zip((4, 8, 16, 8, 4), (*encoder, *decoder), strict=True):
+        reach += scale * sum(max(strips.lengths) // 2 * strips.dilation for strips in level)
+    return reach

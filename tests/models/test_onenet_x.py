@@ -1,0 +1,88 @@
+"""OneNet-X: the paper's rule kept, a bound on how far it looks and on what it costs, and what its layouts mean."""
+
+import pytest
+import torch
+from torch import nn
+
+import onenet
+from onenet.bench.complexity import measure
+from onenet.errors import ConfigError
+from onenet.export.conv import conv_form
+from onenet.models.catalog import create_model
+from onenet.models.onenet_x import FARTHEST, Strips, parse_layout, reach_of
+from onenet.models.probing import probed_halo
+
+NAMES = [name for name in onenet.list_models() if name.startswith("onenet-x")]
+
+
+def kernels(module):
+    return [part.kernel_size for part in module.modules() if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)]
+
+
+def test_there_are_three_sizes():
+    assert NAMES == ["onenet-x-n", "onenet-x-s", "onenet-x-m"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_kernel_is_larger_than_one_in_both_directions(name):
+    found = kernels(create_model(name))
+    assert found and all(1 in size for size in found)
+    assert {max(size) for size in found} >= {1, 3}
+    others = {type(part) for part in create_model(name).modules() if not list(part.children())}
+    mixing = {kind.__name__ for kind in others} - {
+        "Conv2d", "BatchNorm2d", "ReLU", "Identity", "Sequential", "Unshuffle", "Shuffle", "Standardise", "PadToStride"
+    }  # fmt: skip
+    assert not mixing  # nothing else that could look at a neighbour
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_looks_at_most_96_pixels_far(name):
+    network = create_model(name, width=8, deepest=16)
+    halo = probed_halo(network, network.stride, 3)  # from NaN in an image
+    assert 0 < max(halo.top, halo.bottom, halo.left, halo.right) <= FARTHEST
+    assert halo.left > 16 and halo.top > 16  # it does see beyond a tile, in both directions
+
+
+def test_s_stays_within_its_budget():
+    small = measure(lambda: create_model("onenet-x-s"), (256, 256))
+    whole = measure(lambda: create_model("unet-4"), (256, 256))
+    assert small.parameters <= 1_500_000
+    assert small.flops * 20 <= whole.flops
+
+
+def test_sizes_grow():
+    counts = [sum(parameter.numel() for parameter in create_model(name).parameters()) for name in NAMES]
+    assert counts == sorted(counts) and counts[0] < counts[-1] / 4
+
+
+def test_branches_and_norms_are_one_convolution_each_after_training():
+    network = create_model("onenet-x-n", width=8, deepest=16, encoder="9+3+1|3+1|3", decoder="|", num_classes=3)
+    network.train()(torch.rand(2, 3, 64, 64))
+    form = conv_form(network.eval(), torch.float64)
+    strips = [size for size in kernels(form) if max(size) > 2]
+    assert sorted(strips) == [(1, 3), (1, 3), (1, 9), (3, 1), (3, 1), (9, 1)]
+    assert not [part for part in form.modules() if isinstance(part, nn.BatchNorm2d)]
+    image = torch.rand(1, 3, 48, 64, dtype=torch.float64)
+    assert torch.allclose(form(image), network.double()(image), atol=1e-12)
+
+
+def test_a_layout_is_read():
+    assert parse_layout("encoder", "3|9+3 3x2|", 3) == [(Strips((3,)),), (Strips((9, 3)), Strips((3,), 2)), ()]
+    down, up = parse_layout("encoder", "3|9+3 3x2|", 3), parse_layout("decoder", "|3", 2)
+    assert reach_of(down, up) == 4 * 1 + 8 * (4 + 2) + 4 * 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        (dict(encoder="3|3"), "encoder='3|3': has 2 levels, separated by |; it needs 3"),
+        (dict(decoder="3|4"), "'4' is no block; odd lengths as 3 or 9"),
+        (dict(encoder="3|3x0|3"), "'3x0' is no block"),
+        (dict(encoder="9|9 9 9|9"), "look 188 pixels far; at most 96"),
+        (dict(width=6), "width=6: must be a multiple of 4"),
+    ],
+)
+def test_what_cannot_be_built_is_one_line(sizes, says):
+    with pytest.raises(ConfigError) as caught:
+        create_model("onenet-x-s", **sizes)
+    assert says in str(caught.value)
