@@ -284,3 +284,12 @@ def test_a_spec_that_names_nothing_is_refused(spec, complaint):
     with pytest.raises(ConfigError) as refusal:
         parse_spec(spec)
     assert complaint in str(refusal.value)
+
+
+def test_another_network_comes_with_its_own_sizes():
+    recipe = load_config("pet-small").model
+    assert recipe == {"name": "onenet-e-4", "width": 16}
+    assert load_config("pet-small", ["model.name=onenet-x-s"]).model == {"name": "onenet-x-s"}
+    assert load_config("pet-small", ["model.width=8", "model.name=unet-4"]).model == {"name": "unet-4", "width": 8}
+    assert load_config("pet-small", ["model.name=onenet-e-4"]).model == recipe
+    assert load_config("pet-small", ["model.depth=3"]).model == {**recipe, "depth": 3}

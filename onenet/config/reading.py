@@ -26,7 +26,8 @@ def load_config(
 
     Args:
         recipe: what to begin with.
-        overrides: `key=value`, the strongest.
+        overrides: `key=value`, the strongest. Another `model.name` comes with its own sizes: those of the recipe are of
+            the recipe's network.
         data: a SPEC, see `parse_spec`.
         base: keys of [data] that stand in for the defaults, the weakest.
 
@@ -44,6 +45,8 @@ def load_config(
                 raise ConfigError(f"{source}: unknown table [{section}]: {did_you_mean(section, merged)}")
             if not isinstance(values, Mapping):
                 raise ConfigError(f"{source}: {section} must be a table, for example [{section}]")
+            if section == "model" and values.get("name", merged[section].get("name")) != merged[section].get("name"):
+                merged[section].clear()  # sizes are those of the network that they stand beside
             merged[section].update(values)
     sections = {key: _typed(cls, key, merged[key]) for key, cls in SECTIONS.items()}
     data_: DataConfig = sections["data"]

@@ -72,8 +72,10 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Optimiser, schedule, and the machine it runs on."""
+    """Where it starts, optimiser, schedule, and the machine it runs on."""
 
+    init: str
+    freeze: str
     epochs: int
     batch: int
     optimizer: str
@@ -113,12 +115,17 @@ class Config:
     name: str = "default"
 
     def anchored(self) -> "Config":
-        """The same with an absolute `data.root`, so that a run can be resumed from any folder."""
-        root = self.data.root
-        if not root or root.startswith(SAMPLES):
-            return self
-        absolute = os.path.abspath(Path(root).expanduser())  # noqa: PTH100 (links are not followed)
-        return dataclasses.replace(self, data=dataclasses.replace(self.data, root=absolute))
+        """The same with absolute paths, so that a run can be resumed from any folder."""
+        root, init = self.data.root, self.train.init
+        root = root if not root or root.startswith(SAMPLES) else _absolute(root)
+        init = (
+            _absolute(init) if init and Path(init).expanduser().exists() else init
+        )  # else the name of shipped weights
+        return dataclasses.replace(
+            self,
+            data=dataclasses.replace(self.data, root=root),
+            train=dataclasses.replace(self.train, init=init),
+        )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Every table with every key, as TOML has them."""
@@ -132,6 +139,10 @@ class Config:
         return tomli_w.dumps({"recipe": self.name, **self.to_dict()})
 
 
+def _absolute(path: str) -> str:
+    return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (links are not followed)
+
+
 SECTIONS = {"data": DataConfig, "augment": AugmentConfig, "loss": LossConfig, "train": TrainConfig}
 TABLES = ("data", "model", "augment", "loss", "train")
 CHOICES = {
@@ -141,6 +152,7 @@ CHOICES = {
     "data.border": ("ignore", "pet"),
     "data.cache": ("none", "memory", "device"),
     "loss.balance": ("none", "inverse", "enet"),
+    "train.freeze": ("none", "encoder"),
     "train.optimizer": ("adamw", "adam", "sgd"),
     "train.schedule": ("cosine", "poly", "step", "constant"),
     "train.device": ("auto", "cpu", "cuda", "mps"),
