@@ -118,6 +118,8 @@ def print_beginning(run: "Run") -> None:
     train = run.config.train
     for note in (*run.dataset.notes, *run.batches.notes):
         print(f"note: {note}")
+    if run.started_from:
+        print(f"note: {run.started_from}")
     if run.class_pixels is not None:
         print(f"note: {describe_classes(run)}")
     if run.skipped:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 import torch
 
@@ -49,6 +50,7 @@ def build_network(config: Config, dataset: Dataset) -> Network:
             "seen": sorted(fingerprint(item) for split in ("train", "val") for item in dataset.items[split]),
             "recipe": config.name,
             **{key: v for key, v in dataclasses.asdict(config.train).items() if key not in _OF_THE_MACHINE},
+            "init": Path(config.train.init).name,
         },
     )
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -29,6 +29,7 @@ from onenet.training.machine import choose_precision, start
 from onenet.training.memory import advice, advice_for_validation, within_memory
 from onenet.training.network import build_network, card_of, check_batch
 from onenet.training.random_states import drawing_from, seeded
+from onenet.training.starting import freeze, start_from
 from onenet.training.tensorboard import Curves
 from onenet.training.truth import AllSum, alone
 from onenet.training.validation import one_class_only, rank_of, validate
@@ -65,6 +66,7 @@ class Run:
         best: rank of the best validation so far: (1, mean IoU without background), or (0, -loss).
         stale: validations since then.
         class_pixels: of the training masks, where `loss.balance` asks for them.
+        started_from: a line about the weights that `train.init` gave.
         skipped: images left out because they cannot be read (name -> reason).
 
     Raises:
@@ -81,6 +83,7 @@ class Run:
         self.rows: list[dict[str, float]] = []
         self.best, self.stale = (-1, 0.0), 0
         self.class_pixels: tuple[int, ...] | None = None
+        self.started_from = ""
         state: dict[str, Any] | None = None
         with together():
             state = folder.read_state() if resume and self.is_first else None
@@ -92,7 +95,7 @@ class Run:
                 self.class_pixels = tuple(int(count) for count in counts)
         self.class_pixels = of_the_first(self.class_pixels)
         with together():
-            self._build()
+            self._build(fresh=state is None)
         self.learner = Learner(self.fabric, self.network, config, len(self.batches))
         self.chance = seeded(config.train.seed + rank(), self.device)
         with together():
@@ -122,9 +125,12 @@ class Run:
                 "put it back, or begin another run with another --out"
             )
 
-    def _build(self) -> None:
+    def _build(self, fresh: bool) -> None:
         config, dataset = self.config, self.dataset
         self.network = build_network(config, dataset)
+        if fresh and config.train.init:
+            self.started_from = start_from(self.network, config.train.init)
+        freeze(self.network, config.train.freeze)
         check_batch(config, self.network, len(dataset.split("train")))
         self.batches = TrainingBatches(dataset, config, self.device, rank(), world())
         loss = self._make_loss()

@@ -1,0 +1,98 @@
+"""What training starts from: the weights of another model as far as they fit, and the part of them that stays."""
+
+import torch
+from torch import Tensor, nn
+
+from onenet.checkpoint import load
+from onenet.errors import ConfigError
+from onenet.models.network import Network
+
+
+class FrozenNorm(nn.BatchNorm2d):
+    """A batch norm in evaluation for good: its statistics are those that it came with."""
+
+    def train(self, mode: bool = True) -> "FrozenNorm":
+        return super().train(False)
+
+    def reset_running_stats(self) -> None:
+        """Nothing: `settle_norms` measures the others anew."""
+
+
+def freeze(network: Network, part: str) -> None:
+    """Keep the weights and the norms' statistics of the "encoder" as they are; "none" keeps nothing."""
+    if part == "none":
+        return
+    for parameter in network.encoder.parameters():
+        parameter.requires_grad_(False)
+    for norm in network.encoder.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.__class__ = FrozenNorm
+            norm.eval()
+
+
+def start_from(network: Network, source: str) -> str:
+    """Give a network the weights of another one wherever name and shape fit.
+
+    Where only the images' channels differ, each of the new ones gets the mean of the old ones' weights.
+
+    Args:
+        source: what `onenet.load` takes.
+
+    Returns:
+        A line that says what was taken and what was not.
+
+    Raises:
+        ConfigError: nothing fits.
+        DataError: the model cannot be read.
+    """
+    other = load(source)
+    theirs, ours = other.state_dict(), network.state_dict()
+    stem = _first_convolution(network)
+    taken: dict[str, Tensor] = {}
+    for name, wanted in ours.items():
+        if name not in theirs:
+            continue
+        if theirs[name].shape == wanted.shape:
+            taken[name] = theirs[name]
+        elif name == stem:
+            adapted = _for_channels(theirs[name], other.in_channels, network.in_channels)
+            if adapted.shape == wanted.shape:
+                taken[name] = adapted
+    learnt = [name for name, _ in network.named_parameters()]
+    if not any(name in taken for name in learnt):
+        raise ConfigError(f"train.init={source}: none of its weights fit {_name(network)}; it is a {_name(other)}")
+    with torch.no_grad():
+        for name, tensor in taken.items():
+            ours[name].copy_(tensor)
+    new = [name for name in learnt if name not in taken]
+    line = f"starts from {source} ({_name(other)}): {len(learnt) - len(new)} of {len(learnt)} weights fit"
+    if network.in_channels != other.in_channels and stem in taken:
+        line += f"; images of {network.in_channels} channels instead of {other.in_channels}"
+    return line + (f"; new are {_few(new)}" if new else "")
+
+
+def _for_channels(weight: Tensor, before: int, after: int) -> Tensor:
+    """The first convolution's weights for images of other channels: their mean, so that grey gives what grey gave."""
+    by_channel = weight.unflatten(1, (before, -1))  # o channel phase kh kw: an unshuffle keeps a channel together
+    mean = by_channel.mean(1, keepdim=True) * (before / after)
+    return mean.expand(-1, after, *by_channel.shape[2:]).flatten(1, 2)
+
+
+def _first_convolution(network: Network) -> str:
+    """The name of the weights that see the image."""
+    return next(
+        f"{name}.weight"
+        for name, part in network.encoder.named_modules(prefix="encoder")
+        if isinstance(part, nn.Conv2d)
+    )
+
+
+def _name(network: Network) -> str:
+    assert network.card is not None
+    return network.card.architecture
+
+
+def _few(names: list[str]) -> str:
+    parts = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+    shown = ", ".join(parts[:4])
+    return f"{shown} and {len(parts) - 4} more" if len(parts) > 4 else shown

@@ -1,0 +1,117 @@
+"""Training from another model's weights, with a part of them kept."""
+
+import pytest
+import torch
+from runs_compared import train
+
+import onenet
+from onenet.config import load_config
+from onenet.errors import ConfigError
+from onenet.training.folder import RunFolder
+from onenet.training.run import Run
+from onenet.training.starting import freeze, start_from
+
+SIZES = dict(width=4, depth=2, stem_repeat=1)
+
+
+def worn(name="onenet-e-4", **sizes):
+    """A network whose norms have statistics."""
+    torch.manual_seed(3)
+    network = onenet.create_model(name, **{**SIZES, **sizes})
+    network.train()(torch.rand(4, network.in_channels, 32, 32))
+    return network.eval()
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A function that saves a network and gives its file."""
+
+    def save(network):
+        onenet.save(network, tmp_path / "start.safetensors")
+        return str(tmp_path / "start.safetensors")
+
+    return save
+
+
+def test_all_that_fits_is_taken_and_the_rest_is_named(saved):
+    source, network = worn(num_classes=2), worn(num_classes=5, in_channels=3)
+    fresh = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    line = start_from(network, saved(source))
+    theirs, ours = source.state_dict(), network.state_dict()
+    for name, tensor in ours.items():
+        head = name.startswith("head")
+        assert torch.equal(tensor, fresh[name] if head else theirs[name]), name
+    learnt = len(list(network.parameters()))
+    assert line.endswith(f"(onenet-e-4): {learnt - 2} of {learnt} weights fit; new are head")
+
+
+def test_with_equal_classes_the_logits_are_the_same(saved):
+    source, network = worn(), onenet.create_model("onenet-e-4", **SIZES).eval()
+    image = torch.rand(1, 3, 16, 16)
+    assert not torch.equal(source(image), network(image))
+    start_from(network, saved(source))
+    assert torch.equal(source(image), network(image))
+
+
+@pytest.mark.parametrize("name", ["onenet-e-4", "onenet-x-n"])  # a stem of 3 channels, and one of 3 times 4 phases
+@pytest.mark.parametrize("channels", [1, 5])
+def test_other_channels_see_grey_as_the_old_ones_did(saved, name, channels):
+    sizes = dict(width=8, deepest=8) if name == "onenet-x-n" else SIZES
+    make = {**{key: sizes[key] for key in sizes}}
+    torch.manual_seed(0)
+    source = onenet.create_model(name, **make)
+    source.train()(torch.rand(4, 3, 32, 32))
+    network = onenet.create_model(name, in_channels=channels, **make)
+    line = start_from(network, saved(source))
+    assert f"images of {channels} channels instead of 3" in line
+    grey = torch.rand(1, 1, 32, 32)
+    expected, found = (one.eval()(grey.expand(-1, one.in_channels, -1, -1)) for one in (source, network))
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_what_shares_nothing_is_refused(saved):
+    with pytest.raises(ConfigError, match=r"none of its weights fit onenet-x-n; it is a onenet-e-4"):
+        start_from(onenet.create_model("onenet-x-n", width=8, deepest=8), saved(worn()))
+    with pytest.raises(ConfigError, match=r"unet-4 is an architecture without weights"):
+        start_from(worn(), "unet-4")
+
+
+def test_a_frozen_encoder_stays_bit_for_bit_and_the_rest_learns(saved, tiny, tmp_path):
+    source = worn(num_classes=3)
+    file = saved(source)
+    pets = ["data.format=pet-small", "data.root=samples:oxford_pet", "data.size=32"]
+    config = load_config("default", [*tiny, *pets, "train.epochs=2", f"train.init={file}", "train.freeze=encoder"])
+    run = Run(config, RunFolder(tmp_path / "run"))
+    assert run.started_from.startswith(f"starts from {file} (onenet-e-4)")
+    train(run)
+    found = onenet.load(tmp_path / "run").state_dict()
+    same = {name for name, tensor in source.state_dict().items() if torch.equal(tensor, found[name])}
+    encoder = {name for name in found if name.startswith("encoder")}
+    assert encoder <= same
+    assert not {name for name in same - encoder if name.endswith("conv.weight")}
+    assert any("running_mean" in name for name in encoder)
+    assert onenet.load(tmp_path / "run").card.training["init"] == "start.safetensors"
+
+
+def test_a_run_goes_on_without_the_file_that_it_started_from(saved, tiny, tmp_path):
+    file = saved(worn(num_classes=3))
+    pets = ["data.format=pet-small", "data.root=samples:oxford_pet", "data.size=32"]
+    run = Run(
+        load_config("default", [*tiny, *pets, "train.epochs=2", f"train.init={file}"]), RunFolder(tmp_path / "run")
+    )
+    next(run.epochs())
+    (tmp_path / "start.safetensors").unlink()
+    again = Run(RunFolder(tmp_path / "run").config(), RunFolder(tmp_path / "run"), resume=True)
+    assert again.started_from == "" and again.finished_epochs == 1
+    train(again)
+
+
+def test_freezing_nothing_freezes_nothing():
+    network = worn()
+    freeze(network, "none")
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    freeze(network, "encoder")
+    norms = [part for part in network.encoder.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    before = [norm.running_mean.clone() for norm in norms]
+    network.train()(torch.rand(4, 3, 32, 32))
+    assert norms and all(torch.equal(norm.running_mean, mean) for norm, mean in zip(norms, before, strict=True))
