@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from onenet.bench.memory import Row
+from onenet.metrics.axis import LogAxis
 
 WIDTH, HEIGHT = 520, 320
 LEFT, RIGHT, TOP, BOTTOM = 70.0, 500.0, 40.0, 262.0
@@ -15,8 +16,8 @@ def draw_memory(rows: Sequence[Row], title: str) -> str:
     """An SVG with a line for each way; both axes are logarithmic."""
     pixels = [float(row.height * row.width) for row in rows]
     peaks = [row.peak_mb for row in rows]
-    across = _Axis(min(pixels), max(pixels), LEFT, RIGHT)
-    up = _Axis(2.0 ** math.floor(math.log2(min(peaks))), 2.0 ** math.ceil(math.log2(max(peaks))), BOTTOM, TOP)
+    across = LogAxis(min(pixels), max(pixels), LEFT, RIGHT)
+    up = LogAxis(2.0 ** math.floor(math.log2(min(peaks))), 2.0 ** math.ceil(math.log2(max(peaks))), BOTTOM, TOP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
         f'font-size="12"><rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
@@ -41,20 +42,3 @@ def draw_memory(rows: Sequence[Row], title: str) -> str:
         parts += [f'<circle cx="{x}" cy="{y}" r="3.5" fill="{colour}"/>' for x, y in places]
         parts.append(f'<text x="{RIGHT - 110 + 60 * number}" y="{TOP - 8}" fill="{colour}">{way}</text>')
     return "".join([*parts, "</svg>"])
-
-
-class _Axis:
-    """A logarithmic axis from one place to another."""
-
-    def __init__(self, low: float, high: float, start: float, end: float) -> None:
-        self.low, self.high = low, high if high > low else 2 * low
-        self._start, self._end = start, end
-
-    def place(self, value: float) -> float:
-        share = math.log(value / self.low) / math.log(self.high / self.low)
-        return round(self._start + share * (self._end - self._start), 1)
-
-    def powers(self) -> list[float]:
-        """The powers of two on it."""
-        first, last = math.ceil(math.log2(self.low) - 1e-9), math.floor(math.log2(self.high) + 1e-9)
-        return [2.0**power for power in range(first, last + 1)]

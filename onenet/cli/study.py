@@ -5,7 +5,7 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ def study(
     ],
     out: Annotated[Path | None, typer.Option(help="Folder of its runs; left out, runs/NAME.")] = None,
     seeds: Annotated[str, typer.Option(help="Only these seeds of the study, for example 0 or 0,1.")] = "",
+    budget: Annotated[str, typer.Option(help="Of a comparison: cpu or gpu25.")] = "",
     rescore: Annotated[bool, typer.Option("--rescore", help="Score the models of done cells again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -25,19 +26,62 @@ def study(
     For example: onenet study pet-small data.root=PATH-TO-OXFORD-PET
     """
     from onenet.cli.train import train_with_progress
+    from onenet.errors import ConfigError
     from onenet.images import atomic_write
+    from onenet.study.comparison import run_comparison
+    from onenet.study.comparison_table import comparison_markdown
     from onenet.study.grid import run_plan, to_markdown
-    from onenet.study.plan import load_plan
+    from onenet.study.plan import Comparison, load_plan
 
-    plan = load_plan(words[0])
+    plan = load_plan(words[0], budget)
     plan = replace(plan, seeds=_chosen(seeds, plan.seeds)) if seeds else plan
-    folder = out or Path("runs") / plan.name
+    folder = out or Path("runs") / (f"{plan.name}-{budget}" if budget else plan.name)
     with redirect_stdout(sys.stderr):  # progress; standard output holds the result
-        result = run_plan(plan, folder, words[1:], train_with_progress, rescore)
+        if isinstance(plan, Comparison):
+            if rescore:
+                raise ConfigError(f"--rescore: study {plan.name} keeps what it scored; leave it out")
+            result = run_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say)
+            table, pictures = comparison_markdown(result), _draw(result, folder)
+        else:
+            result = run_plan(plan, folder, words[1:], train_with_progress, rescore)
+            table, pictures = to_markdown(result), []
     text = json.dumps(result, indent=1)
     with atomic_write(folder / f"{plan.name}.json") as file:
         file.write(text.encode() + b"\n")
-    print(text if as_json else f"{to_markdown(result)}\n\nresult  {folder / f'{plan.name}.json'}")
+    if as_json:
+        print(text)
+        return
+    print(f"{table}\n\nresult  {folder / f'{plan.name}.json'}")
+    for picture in pictures:
+        print(f"figure  {picture}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _root(changes: list[str]) -> tuple[str, list[str]]:
+    """The folder that holds all sets, and the other changes."""
+    from onenet.errors import ConfigError
+
+    roots = [change.partition("=")[2] for change in changes if change.startswith("data.root=")]
+    if not roots:
+        raise ConfigError("name the folder that holds the folders of all sets: data.root=PATH")
+    return roots[-1], [change for change in changes if not change.startswith("data.root=")]
+
+
+def _draw(result: dict[str, Any], folder: Path) -> list[Path]:
+    """A picture of each set for each kind of cost."""
+    from onenet.images import atomic_write
+    from onenet.study.front_plot import COSTS, draw_front
+
+    pictures = []
+    for one in dict.fromkeys(cell["set"] for cell in result["cells"] if "file" in cell["int8"]):
+        for cost in COSTS:
+            pictures.append(folder / f"{one}-{cost}.svg")
+            with atomic_write(pictures[-1]) as file:
+                file.write(draw_front(result, one, cost).encode())
+    return pictures
 
 
 def _chosen(text: str, seeds: tuple[int, ...]) -> tuple[int, ...]:

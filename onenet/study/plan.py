@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 from onenet.errors import ConfigError, did_you_mean
 
@@ -19,21 +20,69 @@ class Plan:
     overrides: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class ImageSet:
+    """A data set of a comparison: its folder among the others, and what the recipe is told for it."""
+
+    name: str
+    folder: str
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every model on every set with every seed, one recipe and one search for the learning rate.
+
+    Attributes:
+        rates: learning rates; each model is trained with all of them on the first set with the first seed, and the one
+            with the better validation score is its own from then on.
+        models: NAME[,key=value...]; what is worth most comes first.
+        minutes: no cell is begun after so many; 0: no limit.
+    """
+
+    name: str
+    budget: str
+    recipe: str
+    split: str
+    models: tuple[str, ...]
+    sets: tuple[ImageSet, ...]
+    seeds: tuple[int, ...]
+    rates: tuple[float, ...]
+    overrides: tuple[str, ...]
+    minutes: float = 0.0
+
+
 def plan_names() -> list[str]:
     """The studies that are shipped."""
     plans = resources.files("onenet.study").joinpath("plans").iterdir()
     return sorted(file.name[:-5] for file in plans if file.name.endswith(".toml"))
 
 
-def load_plan(name: str) -> Plan:
+def budget_names(name: str) -> list[str]:
+    """The budgets of a shipped study; none where it is a plain grid."""
+    return list(_read(name).get("budgets", {}))
+
+
+def load_plan(name: str, budget: str = "") -> Plan | Comparison:
     """Read a shipped plan.
 
+    Args:
+        budget: which of its budgets, where it has any.
+
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is none of that name, or no such budget.
     """
     if name not in plan_names():
         raise ConfigError(f"unknown study {name!r}: {did_you_mean(name, plan_names())}")
-    table = tomllib.loads(resources.files("onenet.study").joinpath("plans", f"{name}.toml").read_text(encoding="utf-8"))
+    table = _read(name)
+    budgets = table.get("budgets", {})
+    if budgets and budget not in budgets:
+        hint = did_you_mean(budget, budgets) if budget else f"name one of {', '.join(budgets)}"
+        raise ConfigError(f"--budget {budget}: {hint}" if budget else f"study {name} has budgets: {hint} with --budget")
+    if budget and not budgets:
+        raise ConfigError(f"--budget {budget}: study {name} has no budgets; leave it out")
+    if budgets:
+        return _comparison(name, budget, table["split"], budgets[budget])
     return Plan(
         name=name,
         recipe=table["recipe"],
@@ -42,3 +91,13 @@ def load_plan(name: str) -> Plan:
         seeds=tuple(table["seeds"]),
         overrides=tuple(table["overrides"]),
     )
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(resources.files("onenet.study").joinpath("plans", f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _comparison(name: str, budget: str, split: str, table: dict[str, Any]) -> Comparison:
+    sets = tuple(ImageSet(one["name"], one["folder"], tuple(one["overrides"])) for one in table["sets"])
+    lists = {key: tuple(table[key]) for key in ("models", "seeds", "rates", "overrides")}
+    return Comparison(name, budget, table["recipe"], split, sets=sets, minutes=float(table.get("minutes", 0)), **lists)
