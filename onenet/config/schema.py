@@ -24,6 +24,7 @@ class DataConfig:
     val: float
     test: float
     split_seed: int
+    train_with_val: bool
     num_classes: int
     in_channels: int
     value_range: tuple[float, float]

@@ -1,5 +1,7 @@
 """Files on disk -> Samples -> batches. A format turns a folder into a `Dataset`; `open_dataset` picks the format."""
 
+from dataclasses import replace
+
 from onenet.config import DataConfig
 from onenet.data.camvid import open_camvid
 from onenet.data.folder import open_folder
@@ -24,4 +26,9 @@ def open_dataset(config: DataConfig) -> Dataset:
         DataError: the folder is missing, has another layout, or too few images.
     """
     config = located(config)
-    return OPENERS[config.format](config)
+    dataset = OPENERS[config.format](config)
+    if not config.train_with_val:
+        return dataset
+    both = (*dataset.items["train"], *dataset.items["val"])
+    note = "data.train_with_val: validation images are trained on, too, so their scores are too good"
+    return replace(dataset, items={**dataset.items, "train": both}, notes=(*dataset.notes, note))

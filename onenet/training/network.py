@@ -47,7 +47,7 @@ def build_network(config: Config, dataset: Dataset) -> Network:
             "images": counts,
             "split": {key: getattr(config.data, key) for key in ("val", "test", "split_seed")},
             "labels": to_remember(config.data, dataset),
-            "seen": sorted(fingerprint(item) for split in ("train", "val") for item in dataset.items[split]),
+            "seen": sorted({fingerprint(item) for split in ("train", "val") for item in dataset.items[split]}),
             "recipe": config.name,
             **{key: v for key, v in dataclasses.asdict(config.train).items() if key not in _OF_THE_MACHINE},
             "init": Path(config.train.init).name,

@@ -202,7 +202,7 @@ class Run:
         with together():
             if due and self.is_first:
                 report = self._validate(trained.number)
-                is_best = rank_of(report) > self.best
+                is_best = rank_of(report) > self.best or self.config.data.train_with_val
                 self.stale = 0 if is_best else self.stale + 1
                 if is_best:
                     self.best = rank_of(report)

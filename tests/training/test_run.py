@@ -521,3 +521,15 @@ def test_a_handful_of_photos_with_one_step_an_epoch_gives_masks(tmp_path, tiny, 
     config = load_config("default", [*changes, "train.epochs=20", "train.validate_every=20", "augment.colour=0.0"])
     last = list(Run(config, RunFolder(tmp_path / "run")).epochs())[-1]
     assert last.report.foreground_iou > 0.3
+
+
+def test_validation_images_can_be_trained_on_and_then_the_last_weights_are_kept(begin):
+    usual, both = begin("usual"), begin("both", "data.train_with_val=true")
+    counts = [{split: len(items) for split, items in one.dataset.items.items()} for one in (usual, both)]
+    assert counts[1]["train"] == counts[0]["train"] + counts[0]["val"] and counts[1]["val"] == counts[0]["val"]
+    assert set(both.dataset.items["val"]) < set(both.dataset.items["train"])
+    assert not set(both.dataset.items["test"]) & set(both.dataset.items["train"])
+    both.best = (1, 2.0)  # better than anything that follows
+    assert [epoch.is_best for epoch in both.epochs()] == [True, True]
+    assert onenet.load(both.folder.path).card.training["best_epoch"] == 2
+    assert any("train_with_val" in note for note in both.dataset.notes)
