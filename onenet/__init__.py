@@ -39,7 +39,7 @@ _DOORS = {
     "save": "onenet.checkpoint",
 }
 _WITHOUT_TORCH = ("load_config",)
-RUNTIMES = ("auto", "torch", "onnxruntime", "openvino")
+RUNTIMES = ("auto", "torch", "onnxruntime", "openvino", "executorch", "litert")
 
 
 def Segmenter(  # noqa: N802
@@ -51,9 +51,10 @@ def Segmenter(  # noqa: N802
     """Open a trained model to draw masks with; call what is returned with an image.
 
     Args:
-        model: a `.safetensors` file, the folder of a run, an exported file (`.onnx`, `.openvino`; needs no torch), or a
-            module from `onenet.load` or `create_model`.
-        runtime: what computes it: "torch", "onnxruntime", "openvino", or "auto" for the best one for the file.
+        model: a `.safetensors` file, the folder of a run, an exported file (`.onnx`, `.openvino`, `.litert`, which need
+            no torch, or `.executorch`), or a module from `onenet.load` or `create_model`.
+        runtime: what computes it: "torch", "onnxruntime", "openvino", "executorch", "litert", or "auto" for the best
+            one for the file.
         threads: CPU threads; None leaves the choice to the runtime.
         classes: names for the classes of an `.onnx` file that was not written by onenet.
 
@@ -71,6 +72,7 @@ def Segmenter(  # noqa: N802
         raise ConfigError(f"unknown runtime {runtime!r}: {did_you_mean(runtime, RUNTIMES)}")
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ConfigError(f"threads={threads!r}: must be at least 1, a whole number")
+    model = _file_of_shipped(model, runtime)
     if isinstance(model, (str, Path)) and is_exported(model):
         if runtime == "torch":
             raise ConfigError(f"{model}: an exported file, which torch does not run; leave the runtime out")
@@ -161,11 +163,21 @@ def evaluate(
         raise ConfigError(f"evaluate takes data as FORMAT:PATH, a recipe's name or config.data, not {spec!r}")
     from onenet.deploy.opening import is_exported
 
+    model = _file_of_shipped(model, "auto")
     if not (isinstance(model, (str, Path)) and is_exported(model)):
         _need_torch()
     from onenet.scoring import evaluate as score
 
     return score(model, spec, split, authors=authors, classes=classes)
+
+
+def _file_of_shipped(model: "str | Path | nn.Module", runtime: str) -> "str | Path | nn.Module":
+    """The file of a model that is named as one that comes with the package, for the runtime; all else as it is."""
+    from onenet.deploy.runtime import installed
+    from onenet.weights import shipped_file
+
+    for_device = installed("onnxruntime") or installed("openvino") if runtime == "auto" else runtime != "torch"
+    return shipped_file(model, for_device) or model
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
     runs/demo, x.safetensors       torch
     x.onnx, x.flat.onnx            ONNX Runtime and OpenVINO, whichever is installed
-    x.openvino                     OpenVINO
+    x.openvino, x.executorch ...   OpenVINO, ExecuTorch, LiteRT
     onenet-ed-4,width=32           a network of the catalogue with random weights, in torch: what it costs, untrained
 
 Imports neither torch nor a runtime before it has to: the fresh processes that are timed begin here.
@@ -15,12 +15,13 @@ from typing import Any
 
 import onenet
 from onenet.card import Card, default_classes, default_colours
-from onenet.deploy.opening import OPENVINO, has_card, is_exported
+from onenet.deploy.opening import FOLDERS, has_card, is_exported
 from onenet.deploy.runtime import RUNTIMES, installed
 from onenet.deploy.segmenter import Segmenter
 from onenet.errors import ConfigError, DataError
+from onenet.weights import shipped_file
 
-KNOWN = ("torch", *RUNTIMES)
+KNOWN = ("torch", *RUNTIMES, "executorch", "litert")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Candidate:
     def file(self) -> Path:
         """What lies on the disk: a file or a folder of files, without the other files of a run."""
         path = Path(self.path)
-        run = path.is_dir() and path.suffix.lower() != OPENVINO
+        run = path.is_dir() and path.suffix.lower() not in FOLDERS
         return path / "model.safetensors" if run else path
 
     @property
@@ -79,7 +80,7 @@ def find_candidates(
     """
     found = []
     for model in models:
-        path, random = Path(model), False
+        path, random = shipped_file(model, for_device=True) or Path(model), False
         if not path.exists():
             name = model.split(",")[0]
             if is_exported(model) or path.suffix == ".safetensors" or "/" in name:
@@ -97,7 +98,7 @@ def find_candidates(
 def _able(path: Path) -> list[str]:
     if not is_exported(path):
         return ["torch"]
-    could = ["openvino"] if path.suffix.lower() == OPENVINO else list(RUNTIMES)
+    could = [path.suffix.lower()[1:]] if path.suffix.lower() in FOLDERS else list(RUNTIMES)
     return [runtime for runtime in could if installed(runtime)] or could[:1]  # which says that it is not installed
 
 

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from onenet.export.exporting import Made, Wanted
     from onenet.models.network import Network
 
-FORMATS = ("onnx", "int8", "openvino")
+FORMATS = ("onnx", "int8", "openvino", "executorch", "coreml", "litert")
+# Formats that are folders, and the package of each.
+_NEEDED = {"openvino": "openvino", "executorch": "executorch", "coreml": "coremltools", "litert": "ai_edge_litert"}
 
 
 def export(
     model: Annotated[str, typer.Argument(help="A .safetensors file, or the folder of a run.")],
-    to: Annotated[str, typer.Option(help="Any of onnx,int8,openvino.")] = "onnx",
+    to: Annotated[str, typer.Option(help="Any of onnx,int8,openvino,executorch,coreml,litert.")] = "onnx",
     data: Annotated[
         str, typer.Option(help="FORMAT:PATH[,key=value...] or a recipe; left out, the data of the run.")
     ] = "",
@@ -31,14 +33,14 @@ def export(
     out: Annotated[Path | None, typer.Option(help="Folder for the files; left out, beside the model.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Write files for a device: ONNX, INT8, OpenVINO. Each is run on real images first and compared with the model.
+    """Write files for a device: ONNX, INT8, OpenVINO, ExecuTorch, Core ML, LiteRT, each compared with the model before.
 
     For example: onenet export runs/demo --to onnx,int8
     """
     from onenet.export.exporting import Wanted
 
     formats = _formats(to)
-    wanted = Wanted("onnx" in formats or formats == ["openvino"], "int8" in formats, form, input, output, max_drop)
+    wanted = Wanted("onnx" in formats or "int8" not in formats, "int8" in formats, form, input, output, max_drop)
     files = write_files(model, formats, wanted, data, out, lambda line: print(line, file=sys.stderr, flush=True))
     rows = [describe(*file) for file in files]
     if json:
@@ -48,7 +50,9 @@ def export(
     for path, made in files:
         for remark in remarks(made, path.name):
             print(remark)
-    print(f"\nnext    onenet predict {files[0][0]} photo.jpg", file=sys.stderr)
+    runs = next((path for path, _ in files if path.suffix != ".mlpackage"), None)
+    if runs is not None:
+        print(f"\nnext    onenet predict {runs} photo.jpg", file=sys.stderr)
 
 
 def _formats(to: str) -> list[str]:
@@ -74,25 +78,56 @@ def write_files(
     """Make, check and write the files of a model; each with the graph that it holds."""
     import onenet
     from onenet.deploy.runtime import need
+    from onenet.export.coreml import make_package
     from onenet.export.exporting import make_graphs, model_file
-    from onenet.export.files import write_onnx, write_openvino
+    from onenet.export.files import write_folders, write_onnx, write_openvino
+    from onenet.export.litert import make_litert
+    from onenet.export.programs import make_programs
     from onenet.export.trial import trial_images
 
-    if "openvino" in formats:
-        need("openvino")  # before anything is written
+    for kind in (kind for kind in formats if kind in _NEEDED):
+        need(_NEEDED[kind])  # before anything is written
+        if kind != "openvino":
+            _refuse_variants(kind, wanted)
+        if kind == "litert":
+            _need_converter()
     network = onenet.load(model)
     assert network.card is not None
     dataset = _dataset(model, data, network, needed=wanted.int8)
     graphs = make_graphs(network, wanted, dataset, say)
+    made = make_programs(network, graphs, dataset, wanted.max_drop, say) if "executorch" in formats else []
+    if "coreml" in formats:
+        made.append(make_package(network, graphs[0], dataset, say))
+    if "litert" in formats:
+        made.append(make_litert(network, graphs[0], dataset, say))
     folder, name = model_file(model)
     folder = out or folder
     files: list[tuple[Path, Made]] = []
-    if formats != ["openvino"]:
+    if not set(formats) <= set(_NEEDED):
         files += zip(write_onnx(graphs, folder, name), graphs, strict=True)
     if "openvino" in formats:
         trial = trial_images(network.card, dataset)
         files += write_openvino(graphs, folder, name, network.card, trial.images)
-    return files
+    return files + write_folders(made, folder, name)
+
+
+def _need_converter() -> None:
+    from onenet.deploy.runtime import installed
+    from onenet.errors import OneNetError
+
+    if not installed("litert_torch"):  # no extra: it wants other versions of packages that the rest of us use
+        raise OneNetError("writing LiteRT models needs litert-torch, which is not installed: make an environment of "
+                          "its own for it, with: pip install 'onenet-seg[export,litert]' litert-torch")  # fmt: skip
+
+
+def _refuse_variants(kind: str, wanted: "Wanted") -> None:
+    from onenet.errors import ExportError
+
+    for option, value, other in (
+        ("input", wanted.input, "bytes"), ("output", wanted.output, "classes"), ("form", wanted.form, "plain"),
+    ):  # fmt: skip
+        if value == other:
+            raise ExportError(f"--to {kind} cannot be had with --{option} {other}; leave it out")
 
 
 def _dataset(model: str, data: str, network: "Network", needed: bool) -> "Dataset | None":
@@ -117,7 +152,8 @@ def _dataset(model: str, data: str, network: "Network", needed: bool) -> "Datase
 
 def describe(path: Path, made: "Made") -> dict[str, Any]:
     """A file as a row: what it is, how large, how it compares."""
-    size = sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
+    files = path.rglob("*") if path.is_dir() else [path]
+    size = sum(file.stat().st_size for file in files if file.is_file())
     parity = made.parity
     return {
         "file": path.name,
@@ -166,6 +202,8 @@ def remarks(made: "Made", file: str) -> list[str]:
     said = []
     if made.description.kept_float:
         said.append(f"{file}: left in float, so that the score holds: {', '.join(made.description.kept_float)}")
+    if file.endswith(".mlpackage"):
+        said.append(f"{file}: Core ML runs on Apple's machines only; compared was its program, computed here in torch")
     if made.speed is not None and made.speed < 1.05:
         said.append(f"{file}: not faster here than float ({made.speed:.2f}x); it is smaller")
     return said

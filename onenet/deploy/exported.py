@@ -60,7 +60,7 @@ class FlatRunner:
     def __init__(self, session: Session, card: Card, description: Description, threads: int) -> None:
         self.session, self.card, self.description = session, card, description
         self.stride, self.tile = card.stride, description.tile
-        self.block = max(1, BLOCK // self.tile**2) * self.tile**2
+        self.block = block_rows(self.tile)
         self._threads = ThreadPoolExecutor(threads, "onenet-rows") if threads > 1 else None
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -90,6 +90,11 @@ class FlatRunner:
             return self.session(rows)
         values = self.session(np.concatenate([rows, np.zeros((missing, rows.shape[1]), rows.dtype)]))
         return values[: len(values) * len(rows) // self.block]
+
+
+def block_rows(tile: int) -> int:
+    """Rows of the flat form that are computed at a time: whole tiles, at least one."""
+    return max(1, BLOCK // tile**2) * tile**2
 
 
 def pad_to_stride(images: NDArray, stride: int) -> NDArray:

@@ -10,16 +10,20 @@ from onenet.deploy.description import CARD, DESCRIPTION, Description
 from onenet.deploy.exported import FlatRunner, ImageRunner
 from onenet.deploy.onnx_metadata import read_metadata
 from onenet.deploy.runner import Halo, Runner
-from onenet.deploy.runtime import OnnxRuntimeSession, installed, open_session, usable_cores
+from onenet.deploy.runtime import OnnxRuntimeSession, Session, installed, open_session, usable_cores
 from onenet.errors import ConfigError, DataError, ExportError, describe_os_error
 
 OPENVINO = ".openvino"  # the ending of the folder that holds an OpenVINO model
+EXECUTORCH = ".executorch"  # of the one that holds an ExecuTorch program
+LITERT = ".litert"  # of the one that holds a LiteRT model
+FOLDERS = (OPENVINO, EXECUTORCH, LITERT)
+COREML = ".mlpackage"  # of the one for Apple's machines, which nothing opens here
 _FOREIGN_STRIDE = 32  # what networks want whose own stride is not known
 
 
 def is_exported(path: str | Path) -> bool:
     """Whether a path names an exported model by its ending."""
-    return Path(path).suffix.lower() in (".onnx", OPENVINO)
+    return Path(path).suffix.lower() in (".onnx", *FOLDERS, COREML)
 
 
 def has_card(path: str | Path) -> bool:
@@ -37,8 +41,9 @@ def open_exported(
     """Load an exported model.
 
     Args:
-        path: an `.onnx` file, or a folder NAME.openvino.
-        runtime: "onnxruntime", "openvino", or "auto": the faster one of those installed, measured once for each file.
+        path: an `.onnx` file, or a folder NAME.openvino, NAME.executorch or NAME.litert.
+        runtime: "onnxruntime", "openvino", "executorch", "litert", or "auto": the faster one of the first two, if both
+            are installed, measured once for each file; a folder has one runtime.
         threads: CPU threads; None for all cores.
         classes: names for the classes of a file that was not written by onenet.
 
@@ -48,11 +53,25 @@ def open_exported(
         OneNetError: the runtime is not installed.
     """
     path, threads = Path(path), threads or usable_cores()
-    if path.suffix.lower() == OPENVINO:
-        if runtime not in ("auto", "openvino"):
-            raise ConfigError(f"{path}: only openvino runs this, not {runtime}; give the .onnx file")
+    if path.suffix.lower() == COREML:
+        raise ConfigError(f"{path}: a Core ML package is for apps on Apple's machines; give the .onnx file here")
+    if path.suffix.lower() in FOLDERS:
+        only = path.suffix.lower()[1:]
+        if runtime not in ("auto", only):
+            raise ConfigError(f"{path}: only {only} runs this, not {runtime}; give the .onnx file")
         card, description = _beside(path)
+        if only == "executorch":
+            from onenet.deploy.executorch import ExecutorchSession
+
+            return program_runner(ExecutorchSession(path / "model.pte", threads), card, description), card
+        if only == "litert":
+            from onenet.deploy.litert import LitertSession
+
+            return ImageRunner(LitertSession(path / "model.tflite", threads), card, description), card
         return _runner(path / "model.xml", "openvino", threads, card, description), card
+    if f".{runtime}" in (EXECUTORCH, LITERT):
+        raise ConfigError(f"{path}: {runtime} runs folders NAME.{runtime}; make one with: onenet export MODEL "
+                          f"--to {runtime}")  # fmt: skip
     metadata = read_metadata(path)
     if CARD in metadata:
         if classes:
@@ -87,8 +106,15 @@ def _runner(path: Path, runtime: str, threads: int, card: Card, description: Des
     return ImageRunner(open_session(path, runtime, threads), card, description, find_halo)
 
 
+def program_runner(session: Session, card: Card, description: Description) -> Runner:
+    """An ExecuTorch program as a runner; it keeps all cores busy by itself."""
+    if description.input == "pixels":
+        return FlatRunner(session, card, description, threads=1)
+    return ImageRunner(session, card, description)
+
+
 def _beside(folder: Path) -> tuple[Card, Description]:
-    """The card and the description that lie in an OpenVINO folder."""
+    """The card and the description that lie in the folder of an OpenVINO model, or of another kind."""
     try:
         texts = [(folder / f"{name}.json").read_text(encoding="utf-8") for name in ("card", "description")]
     except OSError as error:
@@ -129,5 +155,5 @@ def _foreign(path: Path, classes: Sequence[str]) -> Card:
 
 
 def to_folder_texts(card: Card, description: Description) -> dict[str, str]:
-    """What lies beside the graph in an OpenVINO folder."""
+    """What lies beside the model in such a folder."""
     return {"card.json": json.dumps(json.loads(card.to_json()), indent=1), "description.json": description.to_json()}

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from onenet.errors import ConfigError, DataError, OneNetError
 
 RUNTIMES = ("onnxruntime", "openvino")
-EXTRAS = {"onnxruntime": "deploy", "openvino": "openvino"}
+EXTRAS = {
+    "onnxruntime": "deploy", "openvino": "openvino", "executorch": "executorch", "coremltools": "coreml",
+    "ai_edge_litert": "litert",
+}  # fmt: skip
 _KEPT = 8  # shapes that OpenVINO keeps compiled
 _LOCK, _CORES = threading.Lock(), list[Any]()
 

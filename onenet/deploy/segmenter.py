@@ -23,6 +23,7 @@ Source = str | Path | bytes | Image.Image | NDArray
 KINDS = ("mask", "overlay", "cutout", "probability")
 
 _FLAT_WHOLE = 512 * 512  # pixels: up to this the flat form computes in one piece; tiles cost it nothing
+_SURE = 0.75
 _STRIP = 256  # rows that are brought to full size at a time
 
 
@@ -70,6 +71,15 @@ class Result:
     def probability(self) -> NDArray[np.float32]:
         """Softmax over the classes, (k, h, w) float32 in [0, 1]; where classes overlap the sigmoid of each."""
         return sigmoid(self.logits()) if self.card.overlapping else softmax(self.logits())
+
+    @property
+    def unsure(self) -> float:
+        """Share of the pixels, at the network's own size, whose class is decided with a probability below 0.75."""
+        if self.card.overlapping:
+            sure = np.maximum(each := sigmoid(self._logits), 1 - each).min(0)
+        else:
+            sure = softmax(self._logits).max(0)
+        return float((sure < _SURE).mean())
 
     def overlay(self, opacity: float = 0.45) -> Image.Image:
         """The photo with each class tinted in its colour and outlined."""

@@ -4,6 +4,8 @@ NAME.onnx              images in, logits out: for any program that runs ONNX
 NAME.flat.onnx         the flat form itself, rows of pixels in Morton order: what onenet.Segmenter runs in blocks
 NAME.int8.onnx         the same in INT8, as NAME.flat.int8.onnx
 NAME.openvino/         the same for OpenVINO, as NAME.int8.openvino/
+NAME.executorch/       the same for ExecuTorch, each of them (onenet.export.programs)
+NAME.litert/, NAME.mlpackage/  the first one for LiteRT and Core ML (onenet.export.litert, onenet.export.coreml)
 """
 
 import itertools
@@ -35,6 +37,7 @@ from onenet.export.trial import as_rows, calibration_windows, trial_images
 from onenet.metrics.evaluation import score
 from onenet.models.eager import EagerRunner, card_of
 from onenet.models.network import Network
+from onenet.weights import shipped_file
 
 FORMS = ("auto", "flat", "conv", "plain")
 INPUTS, OUTPUTS = ("image", "bytes"), ("logits", "classes")
@@ -111,11 +114,11 @@ def make_graphs(
     say(f"writing the {name} form of {card.architecture}")
     drafts = {suffix: (graph, description) for suffix, graph, description in _float_graphs(form, name, card, wanted)}
     made = []
-    scored_on = _scored_split(dataset) if dataset else ""
+    scored_on = scored_split(dataset) if dataset else ""
     decided = wanted.output == "classes"
     if dataset:
         say(f"scoring it on the {scored_on} images of {dataset.name}")
-    before = _mean_iou(eager, card, dataset) if dataset else None
+    before = scored_mean_iou(eager, card, dataset) if dataset else None
     for suffix, (graph, description) in drafts.items():
         say(f"comparing the {_kind(description)} graph with it on {len(trial.images)} images")
         runner = _runner(graph, card, description)
@@ -124,7 +127,7 @@ def make_graphs(
             raise FailedCheckError(
                 f"{card.architecture}{suffix}.onnx is not the network: {failure}; nothing was written"
             )
-        after = _mean_iou(runner, card, dataset) if dataset else None
+        after = scored_mean_iou(runner, card, dataset) if dataset else None
         made.append(Made(suffix, graph, description, parity, trial.source, after, before, scored_on))
     if not wanted.int8:
         return made
@@ -191,7 +194,7 @@ def _halo(graph: onnx.ModelProto, form: str) -> Halo | None:
 def _int8_graphs(floats: list[Made], card: Card, dataset: Dataset, max_drop: float) -> list[Made]:
     """The INT8 graph of each float graph; which layers stay in float is found on the last one, the quickest."""
     windows = calibration_windows(card, dataset)
-    split = _scored_split(dataset)
+    split = scored_split(dataset)
 
     def batches(made: Made) -> list[np.ndarray]:
         if made.description.input == "pixels":
@@ -201,28 +204,22 @@ def _int8_graphs(floats: list[Made], card: Card, dataset: Dataset, max_drop: flo
         return windows
 
     def scored(graph: onnx.ModelProto) -> float:
-        return _mean_iou(_runner(graph, card, floats[-1].description), card, dataset)
+        return scored_mean_iou(_runner(graph, card, floats[-1].description), card, dataset)
 
     found = quantised_within(
         floats[-1].graph, batches(floats[-1]), lambda graph: _session(graph, 1), scored, max_drop / 100
     )
-
-    def checked(after: float) -> float:
-        drop = 100 * (found.before - after)
-        if not drop <= max_drop:  # no number where no pixel is counted
-            raise FailedCheckError(f"INT8 loses {drop:.2f} points of mean IoU on the {split} images of {dataset.name}, "
-                                   f"and --max-drop is {max_drop:g}; nothing was written")  # fmt: skip
-        return after
-
-    checked(found.after)
+    refuse_drop(found.before, found.after, max_drop, dataset)
     integers = []
     for made in floats:
         names = [layer_names(made.graph)[place] for place in found.kept]
         graph = found.model if made is floats[-1] else quantised(made.graph, batches(made), names)
         description = made.description.replace(precision="int8", kept_float=tuple(names))
         described(graph, card, description)
-        again = made is not floats[-1]
-        after = checked(_mean_iou(_runner(graph, card, description), card, dataset)) if again else found.after
+        after = found.after
+        if made is not floats[-1]:
+            after = scored_mean_iou(_runner(graph, card, description), card, dataset)
+            refuse_drop(found.before, after, max_drop, dataset)
         example = batches(made)[0]
         integers.append(
             replace(
@@ -234,13 +231,31 @@ def _int8_graphs(floats: list[Made], card: Card, dataset: Dataset, max_drop: flo
     return integers
 
 
-def _scored_split(dataset: Dataset) -> str:
+def refuse_drop(before: float, after: float, max_drop: float, dataset: Dataset) -> None:
+    """Hold INT8 to its limit.
+
+    Args:
+        before, after: mean IoU in float and in INT8.
+        max_drop: by how many points it may fall.
+
+    Raises:
+        FailedCheckError: it falls by more, or is no number because no pixel is counted.
+    """
+    drop = 100 * (before - after)
+    if not drop <= max_drop:
+        raise FailedCheckError(f"INT8 loses {drop:.2f} points of mean IoU on the {scored_split(dataset)} images of "
+                               f"{dataset.name}, and --max-drop is {max_drop:g}; nothing was written")  # fmt: skip
+
+
+def scored_split(dataset: Dataset) -> str:
+    """The split that files are scored on."""
     return next(split for split in ("val", "test", "train") if dataset.items.get(split))
 
 
-def _mean_iou(runner: Runner, card: Card, dataset: Dataset | None) -> float:
+def scored_mean_iou(runner: Runner, card: Card, dataset: Dataset | None) -> float:
+    """Mean IoU on that split, of at most 200 images."""
     assert dataset is not None
-    split = _scored_split(dataset)
+    split = scored_split(dataset)
     samples = itertools.islice(dataset.samples(split), _SCORED)
     return score(Segmenter(runner, card), samples, card, dataset.name, split).mean_iou
 
@@ -256,7 +271,9 @@ def _runner(graph: onnx.ModelProto, card: Card, description: Description) -> Run
 
 
 def model_file(model: str) -> tuple[Path, str]:
-    """(folder, name) that the files made from a model get: those of the model itself."""
+    """(folder, name) that the files made from a model get: those of the model itself; here, of a shipped one."""
     path = Path(model)
+    if shipped_file(model):
+        return Path(), model
     file = path / "model.safetensors" if path.is_dir() else path
     return file.parent, file.stem

@@ -1,9 +1,9 @@
 """Checked graphs -> files: all of them, or none."""
 
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onenet.card import Card
@@ -32,6 +32,54 @@ def write_onnx(graphs: Sequence[Made], folder: Path, name: str) -> list[Path]:
     return paths
 
 
+@dataclass(frozen=True)
+class Folder:
+    """A folder of files that has proved itself, NAME with an ending.
+
+    Attributes:
+        ending: of its name, behind the suffix of `made`.
+        files: what each file holds, by its path inside the folder.
+        made: what is known of it, in the words of the graph of the same suffix.
+    """
+
+    ending: str
+    files: dict[str, bytes]
+    made: Made
+
+
+def write_folders(folders: Sequence[Folder], folder: Path, name: str) -> list[tuple[Path, Made]]:
+    """Write NAME[.flat][.int8].ENDING for each; a full disk leaves what was there before.
+
+    Raises:
+        OneNetError: a folder cannot be written.
+    """
+    written = []
+    for one in folders:
+        target = folder / f"{name}{one.made.suffix}{one.ending}"
+        try:
+            with new_folder(target) as draft:
+                for file, data in one.files.items():
+                    (draft / file).parent.mkdir(parents=True, exist_ok=True)
+                    (draft / file).write_bytes(data)
+        except OSError as error:
+            raise OneNetError(f"{target}: cannot be written ({describe_os_error(error)})") from None
+        written.append((target, one.made))
+    return written
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """An empty folder to write in that gets the name `target`, in the place of what has it, when it is complete."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".onenet-") as hidden:
+        draft = Path(hidden) / target.name
+        draft.mkdir()
+        yield draft
+        if target.exists():
+            target.rename(Path(hidden) / "old")
+        draft.rename(target)
+
+
 def write_openvino(
     graphs: Sequence[Made], folder: Path, name: str, card: Card, images: Sequence[Image]
 ) -> list[tuple[Path, Made]]:
@@ -53,18 +101,12 @@ def write_openvino(
     for made in (made for made in graphs if made.description.input != "pixels"):
         target = folder / f"{name}{made.suffix}{OPENVINO}"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".onenet-") as hidden:
-                draft = Path(hidden) / "new"
-                draft.mkdir()
+            with new_folder(target) as draft:
                 model = openvino_core().read_model(made.graph.SerializeToString())
                 openvino.save_model(model, draft / "model.xml", compress_to_fp16=False)
                 parity = _compared(made, OpenVinoSession(draft / "model.xml"), card, images)
                 for file, text in to_folder_texts(card, made.description).items():
                     (draft / file).write_text(text, encoding="utf-8")
-                if target.exists():
-                    target.rename(Path(hidden) / "old")
-                draft.rename(target)
         except (OSError, RuntimeError) as error:  # OpenVINO has its own for a full disk
             if isinstance(error, OneNetError):
                 raise

@@ -57,3 +57,13 @@ def test_photos_are_not_scaled_to_what_the_card_says(exported_files, tmp_path):
     segmenter.runner.run = lambda array: (shapes.append(array.shape), run(array))[1]
     assert segmenter(photo_in_memory(3, 40)).mask.shape == (40, 40)
     assert shapes == [(1, 3, 40, 40)]
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "executorch", "litert"])
+def test_a_folder_is_for_the_runtime_that_its_ending_names(tmp_path, runtime):
+    folder = tmp_path / f"x.{runtime}"
+    folder.mkdir()
+    (found,) = find_candidates([str(folder)], [], tmp_path)
+    assert (found.runtime, found.file) == (runtime, folder)
+    with pytest.raises(ConfigError, match=f"{runtime} can run it here, not torch"):
+        find_candidates([str(folder)], ["torch"], tmp_path)
