@@ -45,6 +45,8 @@ class Card:
         overlapping: classes may overlap: a sigmoid per class instead of one softmax; masks are bit codes.
         training: the data, the split and the recipe it was trained with (names and numbers, never paths).
         scores: the figures of `onenet evaluate` on data that was not trained on.
+        about: of a shipped model what it "knows", its "limits" and its "licence", for people; "unsure" is the share of
+            pixels of little certainty above which an image is unlike those that it was trained on.
         version: the version of this package that wrote the card.
     """
 
@@ -60,6 +62,7 @@ class Card:
     overlapping: bool = False
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
     version: str = ""
 
     @property
@@ -107,6 +110,7 @@ def _check(values: dict[str, Any]) -> None:
         "overlapping": bool,
         "training": dict,
         "scores": dict,
+        "about": dict,
         "version": str,
     }
     for key, kind in kinds.items():

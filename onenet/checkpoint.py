@@ -14,6 +14,7 @@ from onenet.images import atomic_write
 from onenet.models.catalog import create_model, list_models
 from onenet.models.eager import card_of
 from onenet.models.network import Network
+from onenet.weights import shipped_file, shipped_names
 
 
 def save(model: nn.Module, path: str | Path, card: Card | None = None) -> None:
@@ -119,7 +120,7 @@ def parameter_count(model: nn.Module) -> int:
 def _weights_file(path: str | Path) -> Path:
     if not isinstance(path, (str, Path)):
         raise ConfigError(f"load takes a .safetensors file or the folder of a run, not {path!r}")
-    file = Path(path)
+    file = shipped_file(path) or Path(path)
     if file.suffix.lower() == ".onnx":
         raise ConfigError(
             f"{file}: an exported file has no torch module; onenet.Segmenter runs it, "
@@ -136,6 +137,9 @@ def _weights_file(path: str | Path) -> Path:
     if not file.is_file():
         if str(path) in list_models():
             raise ConfigError(f"{path} is an architecture without weights; train it, or use onenet.create_model")
+        near = did_you_mean(str(path), shipped_names())
+        if not file.suffix and near.startswith("did you mean"):
+            raise DataError(f"{file}: no such file; {near} (a trained model of the package)")
         near = did_you_mean(str(path), list_models())
         if not file.suffix and near.startswith("did you mean"):
             raise DataError(f"{file}: no such file; {near} (an architecture, to be trained first)")

@@ -7,13 +7,18 @@ import typer
 WHAT = ("models", "recipes", "formats", "samples", "studies")
 
 
-def show(what: Annotated[str, typer.Argument(help="models, recipes, formats, samples or studies.")] = "models") -> None:
+def show(
+    what: Annotated[str, typer.Argument(help="models, recipes, formats, samples or studies.")] = "models",
+    trained: Annotated[bool, typer.Option("--trained", help="Models that come with their weights.")] = False,
+) -> None:
     """List names: networks (with millions of parameters), recipes, data formats, packaged images, studies."""
     from onenet.errors import ConfigError, did_you_mean
 
     if what not in WHAT:
         raise ConfigError(f"cannot list {what!r}: {did_you_mean(what, WHAT)}")
-    for line in _lines(what):
+    if trained and what != "models":
+        raise ConfigError(f"--trained: models may come with weights, {what} do not; leave it out")
+    for line in _trained() if trained else _lines(what):
         print(line)
 
 
@@ -31,6 +36,25 @@ def _lines(what: str) -> list[str]:
     from onenet.study.plan import plan_names
 
     return plan_names()
+
+
+def _trained() -> list[str]:
+    """Name, classes, size of the INT8 file and licence of each, and what it knows."""
+    from onenet.card import Card
+    from onenet.deploy.description import CARD
+    from onenet.deploy.onnx_metadata import read_metadata
+    from onenet.weights import shipped_file, shipped_names
+
+    lines = []
+    for name in shipped_names():
+        file = shipped_file(name, for_device=True)
+        assert file is not None
+        card = Card.from_json(read_metadata(file)[CARD], name)
+        size = f"{file.stat().st_size / 1e6:.1f} MB"
+        classes = ", ".join(card.classes)
+        lines.append(f"{name:16}{card.architecture}, {size} in INT8; {classes}; {card.about['licence']}")
+        lines.append(f"{'':16}{card.about['knows']}")
+    return lines
 
 
 def _models() -> list[str]:

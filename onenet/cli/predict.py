@@ -18,6 +18,7 @@ from onenet.cli.classes import Classes, class_names
 from onenet.cli.large import Large
 
 if TYPE_CHECKING:
+    from onenet.card import Card
     from onenet.deploy.segmenter import Result, Segmenter
 
 
@@ -60,6 +61,8 @@ def predict(
     sources = collect(inputs)
     large = Large(sources, tile, memory, any_size)
     segmenter = large.open(model, runtime, threads, class_names(classes))
+    for line in described(segmenter.card):
+        print(f"{model}: {line}", file=sys.stderr)
     if segmenter.decided and "probability" in kinds:
         raise ConfigError(f"{model}: gives classes without probabilities; leave probability out of --save, or export "
                           "the model without --output classes")  # fmt: skip
@@ -72,7 +75,7 @@ def predict(
     bad = 0
     for source, target in jobs.items():
         try:
-            written = large.drawn(source, target, kinds) or _draw(segmenter, source).save(target, *kinds)
+            written = large.drawn(source, target, kinds) or _saved(_draw(segmenter, source), source, target, kinds)
         except DataError as error:  # a bad photo must not stop the others; a full disk must
             fail(str(error))
             bad += 1
@@ -83,6 +86,20 @@ def predict(
             rest = f"; the others are in {out}" if bad < len(jobs) else ""
             fail(f"{bad} of {len(jobs)} inputs could not be read{rest}")
         raise typer.Exit(2)
+
+
+def described(card: "Card") -> list[str]:
+    """What a shipped model knows and what it does not."""
+    return [f"{what}: {card.about[what]}" for what in ("knows", "limits") if what in card.about]
+
+
+def _saved(result: "Result", source: str, target: Path, kinds: Sequence[str]) -> list[Path]:
+    usual = result.card.about.get("unsure")
+    if usual is not None and result.unsure > usual:
+        share = f"{100 * result.unsure:.0f} % of its pixels are decided with little certainty"
+        print(f"note: {source}: {share}, so it is unlike what the model was trained on; look at the mask",
+              file=sys.stderr)  # fmt: skip
+    return result.save(target, *kinds)
 
 
 def _draw(segmenter: "Segmenter", source: str) -> "Result":

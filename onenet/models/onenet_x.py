@@ -105,8 +105,7 @@ def onenet_x(
         return [Unshuffle(), *conv_norm_act(4 * channels, out_channels, kernel=1)]
 
     levels: list[nn.Module] = [
-        nn.Sequential(*entrance(c, n), *blocks(n, level))
-        for c, n, level in zip(widths, widths[1:], down, strict=False)
+        nn.Sequential(*entrance(c, n), *blocks(n, level)) for c, n, level in zip(widths, widths[1:], down, strict=False)
     ]
     ups: list[nn.Module] = [
         UpBlock(widths[3], widths[2], widths[2], blocks(widths[2], up[0])),

@@ -1,0 +1,53 @@
+"""Make a finished run a model that comes with the package: weights in half precision, INT8 for a device, a full card.
+
+python docs/results/ship.py RUN NAME ABOUT.toml     (ABOUT.toml: knows, limits, licence)
+"""
+
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+
+import onenet
+from onenet.config import load_config
+from onenet.deploy.segmenter import Segmenter
+from onenet.export.exporting import Wanted, make_graphs
+from onenet.models.eager import EagerRunner
+from onenet.scoring import evaluate, open_for
+
+TARGET = Path(__file__).parent.parent.parent / "onenet" / "weights"
+
+
+def main() -> None:
+    """Write onenet/weights/NAME.safetensors and NAME.int8.onnx."""
+    run, name, about = sys.argv[1:]
+    network = onenet.load(run)
+    card = network.card
+    assert card is not None
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half().float())  # what the file will hold
+    config = load_config(f"{run}/config.toml")
+    dataset = open_for(card, config.data)
+    segmenter = Segmenter(EagerRunner(network), card)
+    unsure = [segmenter(sample.image).unsure for sample in dataset.samples("val")]
+    told = tomllib.loads(Path(about).read_text(encoding="utf-8"))
+    card = card.replace(about=told | {"unsure": round(max(0.02, 1.5 * float(np.quantile(unsure, 0.99))), 3)})
+    report = evaluate(network, config.data, "test").report
+    card = card.replace(scores=card.scores | {"test": report.to_dict() | {"per_image": None, "confusion_matrix": None}})
+    network.card = card
+    halves = {
+        key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for key, tensor in network.state_dict().items()
+    }
+    graphs = make_graphs(network, Wanted(int8=True), dataset, print)
+    made = next(one for one in graphs if one.suffix == ".int8")
+    (TARGET / f"{name}.safetensors").write_bytes(safetensors.torch.save(halves, metadata={"card": card.to_json()}))
+    (TARGET / f"{name}.int8.onnx").write_bytes(made.graph.SerializeToString())
+    print(f"{name}: test mean IoU {report.mean_iou:.4f}; INT8 {made.score:.4f} after {made.score_before:.4f} on val")
+
+
+if __name__ == "__main__":
+    main()
