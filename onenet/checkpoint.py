@@ -113,8 +113,8 @@ def _check_card(card: Card, model: nn.Module, path: Path) -> None:
 
 
 def parameter_count(model: nn.Module) -> int:
-    """How many numbers are learnt."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    """How many numbers are learnt, or were before they were frozen."""
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _weights_file(path: str | Path) -> Path:

@@ -202,7 +202,8 @@ def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
     if dataset.classes != card.classes:
         theirs, ours = _differing(dataset.classes, card.classes)
         cautions.append(f"the data calls its classes {theirs}; the model calls them {ours}")
-    seen = set(card.training.get("seen", ())) if card.training.get("data") == dataset.name else set()
+    known_sets = {card.training.get("data"), *card.training.get("seen_in", ())}
+    seen = set(card.training.get("seen", ())) if dataset.name in known_sets else set()
     scored = dataset.split(split)
     known = sum(fingerprint(item) in seen for item in scored)
     if known and split == "test":

@@ -80,7 +80,7 @@ def find_candidates(
     """
     found = []
     for model in models:
-        path, random = shipped_file(model, for_device=True) or Path(model), False
+        path, random = shipped_file(model, for_device=tuple(runtimes) != ("torch",)) or Path(model), False
         if not path.exists():
             name = model.split(",")[0]
             if is_exported(model) or path.suffix == ".safetensors" or "/" in name:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from onenet.bench.bound import bound
 from onenet.bench.candidates import Candidate
 from onenet.deploy.exported import FlatRunner, ImageRunner
+from onenet.deploy.runtime import RUNTIMES
 from onenet.deploy.segmenter import Segmenter
 
 TOP = 10  # operators that are named
@@ -14,7 +15,7 @@ _RUNS = 5
 
 
 def where_time_goes(candidate: Candidate, segmenter: Segmenter, image: NDArray, threads: int) -> dict[str, Any] | None:
-    """Milliseconds by kind of operator, and of the `TOP` slowest ones; None for torch, which is not asked.
+    """Milliseconds by kind of operator, and of the `TOP` slowest ones; None for runtimes that are not asked.
 
     Graphs of rows are profiled on one block of rows and one thread, as they run.
 
@@ -23,7 +24,7 @@ def where_time_goes(candidate: Candidate, segmenter: Segmenter, image: NDArray, 
         slowest first, and "of": what was computed.
     """
     runner = segmenter.runner
-    if not isinstance(runner, (ImageRunner, FlatRunner)):
+    if not isinstance(runner, (ImageRunner, FlatRunner)) or candidate.runtime not in RUNTIMES:
         return None
     array = _given(runner, image)
     rows = isinstance(runner, FlatRunner)

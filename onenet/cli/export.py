@@ -135,12 +135,13 @@ def _dataset(model: str, data: str, network: "Network", needed: bool) -> "Datase
     from onenet.errors import OneNetError
     from onenet.export.exporting import model_file
     from onenet.scoring import open_spec
+    from onenet.weights import shipped_file
 
     assert network.card is not None
     if data:
         return open_spec(network.card, data)[0]
     recipe = model_file(model)[0] / "config.toml"
-    if not recipe.is_file():
+    if shipped_file(model) or not recipe.is_file():
         return None
     try:
         return open_spec(network.card, str(recipe))[0]

@@ -46,8 +46,9 @@ class Large:
         import onenet
         from onenet.deploy.opening import is_exported
         from onenet.deploy.peak import give_back_freed_memory, side_within
+        from onenet.weights import shipped_file
 
-        if is_exported(model):  # torch would lose time by it
+        if is_exported(model) or shipped_file(model):  # torch would lose time by it
             give_back_freed_memory()
         segmenter = onenet.Segmenter(model, runtime, threads, classes)
         segmenter.tile = self._tile

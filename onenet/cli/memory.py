@@ -16,7 +16,9 @@ def memory(
     tile: Annotated[
         int | None, typer.Option(min=1, help="Side of the tiles; left out, as onenet predict chooses.")
     ] = None,
-    runtime: Annotated[str, typer.Option(help="torch, onnxruntime, openvino; auto is the fastest.")] = "auto",
+    runtime: Annotated[
+        str, typer.Option(help="torch, onnxruntime, openvino, executorch, litert; auto is the fastest.")
+    ] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     classes: Classes = "",
     plot: Annotated[Path | None, typer.Option(help="Also draw it: an .svg file.")] = None,

@@ -32,7 +32,9 @@ def predict(
     ] = "predictions",
     save: Annotated[str, typer.Option(help="Any of mask,overlay,cutout,probability.")] = "mask,overlay",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
-    runtime: Annotated[str, typer.Option(help="torch, onnxruntime, openvino; auto is the fastest.")] = "auto",
+    runtime: Annotated[
+        str, typer.Option(help="torch, onnxruntime, openvino, executorch, litert; auto is the fastest.")
+    ] = "auto",
     classes: Classes = "",
     tile: Annotated[
         int | None, typer.Option(min=0, help="Side of the tiles that large images are computed in; 0 for none.")

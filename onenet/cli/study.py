@@ -18,6 +18,7 @@ def study(
     out: Annotated[Path | None, typer.Option(help="Folder of its runs; left out, runs/NAME.")] = None,
     seeds: Annotated[str, typer.Option(help="Only these seeds of the study, for example 0 or 0,1.")] = "",
     budget: Annotated[str, typer.Option(help="Of a comparison: cpu or gpu25.")] = "",
+    train: Annotated[bool, typer.Option(help="Train what is missing; else score what is there.")] = True,
     rescore: Annotated[bool, typer.Option("--rescore", help="Score the models of done cells again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -40,11 +41,11 @@ def study(
         if isinstance(plan, Comparison):
             if rescore:
                 raise ConfigError(f"--rescore: study {plan.name} keeps what it scored; leave it out")
-            result = run_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say)
-            table, pictures = comparison_markdown(result), _draw(result, folder)
+            result = run_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say, train)
+            table = comparison_markdown(result)
         else:
             result = run_plan(plan, folder, words[1:], train_with_progress, rescore)
-            table, pictures = to_markdown(result), []
+            table = to_markdown(result)
     text = json.dumps(result, indent=1)
     with atomic_write(folder / f"{plan.name}.json") as file:
         file.write(text.encode() + b"\n")
@@ -52,7 +53,7 @@ def study(
         print(text)
         return
     print(f"{table}\n\nresult  {folder / f'{plan.name}.json'}")
-    for picture in pictures:
+    for picture in _draw(result, folder) if isinstance(plan, Comparison) else ():
         print(f"figure  {picture}")
 
 
@@ -76,11 +77,15 @@ def _draw(result: dict[str, Any], folder: Path) -> list[Path]:
     from onenet.study.front_plot import COSTS, draw_front
 
     pictures = []
-    for one in dict.fromkeys(cell["set"] for cell in result["cells"] if "file" in cell["int8"]):
+    for one in dict.fromkeys(cell["set"] for cell in result["cells"]):
         for cost in COSTS:
+            try:
+                picture = draw_front(result, one, cost)
+            except ValueError:  # nothing to be shown
+                continue
             pictures.append(folder / f"{one}-{cost}.svg")
             with atomic_write(pictures[-1]) as file:
-                file.write(draw_front(result, one, cost).encode())
+                file.write(picture.encode())
     return pictures
 
 

@@ -19,7 +19,8 @@ class Description:
         form: "flat", "conv" or "plain".
         input: "image" (b, c, h, w) float in [0, 1]; "bytes" (b, h, w, c) uint8; "pixels" (n, c) float in [0, 1], the
             pixels of whole tiles in Morton order.
-        output: "logits" of the same axes as the input, or "classes" (b, h, w) uint8.
+        output: "logits" of the same axes as the input, or "classes" (b, h, w) uint8; of graphs that were not written by
+            onenet also "sigmoid" or "softmax", probabilities instead of logits.
         precision: "float" or "int8".
         tile: side of the tiles whose pixels are rows; 0 for images.
         halo: how far its results look, where it was found.

@@ -15,7 +15,7 @@ from onenet.deploy.silence import silent
 from onenet.errors import DataError
 
 LARGEST = 2048 * 2048  # pixels that a program of images has memory for
-_LOCK = threading.Lock()  # of the one pool of threads that all programs of a process share
+_LOCK = threading.Lock()  # all programs of a process share one pool of threads, and its size
 
 
 class ExecutorchSession:
@@ -38,11 +38,8 @@ class ExecutorchSession:
                 raise unreadable(source, error) from None
             if self._method is None:
                 raise unreadable(source, ValueError("it has no method forward"))
-            threads = threads or usable_cores()
-            if portable_lib._threadpool_get_thread_count() != threads:
-                portable_lib._unsafe_reset_threadpool(threads)
+        self._threads, self._pool = threads or usable_cores(), portable_lib
         self.sizes = tuple(self._method.metadata.input_tensor_meta(0).sizes())
-        self._lock = threading.Lock()  # a method has one memory
 
     def __call__(self, array: NDArray) -> NDArray:
         if array.ndim != len(self.sizes) or array.shape[1] != self.sizes[1]:
@@ -59,7 +56,9 @@ class ExecutorchSession:
         import torch
 
         tensor = torch.from_numpy(np.require(array, np.float32, ["C", "W"]))
-        with self._lock:
+        with _LOCK:  # a method has one memory, too
+            if self._pool._threadpool_get_thread_count() != self._threads:
+                self._pool._unsafe_reset_threadpool(self._threads)  # nobody else computes now
             try:
                 return self._method.execute([tensor])[0].numpy()
             except RuntimeError as error:

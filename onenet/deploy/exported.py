@@ -16,6 +16,8 @@ from onenet.images import padded_to, reflected
 
 BLOCK = 4096  # rows of the flat form that are computed at a time: their activations stay in the cache
 
+PROBABILITIES = ("sigmoid", "softmax")  # what a graph may give instead of logits
+
 _CERTAIN = 30.0  # the logit of the class that was decided, where a graph gives nothing but decisions
 
 
@@ -37,7 +39,9 @@ class ImageRunner:
         values = self.session(np.ascontiguousarray(padded))
         if self.decided:
             values = as_logits(values, self.card)
-        elif values.shape[1] == 1 and self.card.num_classes == 2:  # one logit, of what is not background
+        elif self.description.output in PROBABILITIES:
+            values = from_probabilities(values, self.description.output)
+        if values.shape[1] == 1 and self.card.num_classes == 2:  # one logit, of what is not background
             values = np.concatenate([np.zeros_like(values), values], axis=1)
         factor, left = divmod(padded_to(h, self.stride), values.shape[2])  # 2 where logits are left at half size
         if left or factor * values.shape[3] != padded_to(w, self.stride):
@@ -105,6 +109,13 @@ def pad_to_stride(images: NDArray, stride: int) -> NDArray:
         if padded != length:
             images = images.take(reflected(length, padded), axis=axis)
     return images
+
+
+def from_probabilities(values: NDArray[np.float32], made_by: str) -> NDArray[np.float32]:
+    """Logits that a "sigmoid", of each class by itself, or a "softmax" over all of them, would turn into `values`."""
+    least = np.float32(1e-7)
+    sure = np.log(np.maximum(values, least))
+    return sure - np.log(np.maximum(1 - values, least)) if made_by == "sigmoid" else sure
 
 
 def as_logits(classes: NDArray[np.uint8], card: Card) -> NDArray[np.float32]:

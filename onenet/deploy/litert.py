@@ -30,6 +30,7 @@ class LitertSession:
             )
             try:
                 self._interpreter = Interpreter(**given, num_threads=threads or usable_cores())
+                self._interpreter.allocate_tensors()  # now, since it tells of its delegate once
             except Exception as error:  # the runtime has no common class for what it raises
                 raise unreadable(source, error) from None
         (image,), (logits,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
@@ -45,9 +46,8 @@ class LitertSession:
             try:
                 if image.shape != self._shape:
                     self._shape = None
-                    with silent():
-                        self._interpreter.resize_tensor_input(self._input, image.shape)
-                        self._interpreter.allocate_tensors()
+                    self._interpreter.resize_tensor_input(self._input, image.shape)
+                    self._interpreter.allocate_tensors()
                     self._shape = image.shape
                 self._interpreter.set_tensor(self._input, image)
                 self._interpreter.invoke()

@@ -1,4 +1,4 @@
-"""The metadata of an ONNX file, read without loading the graph and without any library.
+"""The metadata of an ONNX file and how its graph ends, read without loading the graph and without any library.
 
 An ONNX file is a protocol buffer: a sequence of (field number, wire type, value). Only the fields of the outermost
 message are looked at, and what is long is stepped over.
@@ -11,6 +11,8 @@ from pathlib import Path
 from onenet.errors import DataError, describe_os_error
 
 _GRAPH, _METADATA = 7, 14  # field numbers of ModelProto
+_NODE, _OUTPUT = 1, 12  # of GraphProto
+_NODE_OUTPUT, _OPERATOR = 2, 4  # of NodeProto
 _LONGEST = 1 << 24  # bytes of one entry
 
 
@@ -40,6 +42,37 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     if _GRAPH not in fields:
         raise DataError(f"{path}: no ONNX file, or a truncated one; export it again")
     return found
+
+
+def last_operator(path: str | Path) -> str:
+    """The operator that makes the graph's first output, "Sigmoid" for example.
+
+    Raises:
+        DataError: the file is missing, truncated or no ONNX file, or nothing makes the output.
+    """
+    makers: dict[str, str] = {}
+    outputs: list[str] = []
+    try:
+        with Path(path).open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            for field, kind, length in _fields(file, size):
+                if field != _GRAPH or kind != 2:
+                    file.seek(length, 1)
+                    continue
+                for inner, inner_kind, inner_length in _fields(file, file.tell() + length):
+                    if inner_kind == 2 and inner == _NODE:
+                        texts = _texts(file.read(inner_length), (_NODE_OUTPUT, _OPERATOR))
+                        makers |= dict.fromkeys(texts[_NODE_OUTPUT], (texts[_OPERATOR] or [""])[0])
+                    elif inner_kind == 2 and inner == _OUTPUT:
+                        outputs += _texts(file.read(inner_length), (1,))[1][:1]
+                    else:
+                        file.seek(inner_length, 1)
+        return makers[outputs[0]]
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({describe_os_error(error)})") from None
+    except (ValueError, LookupError):
+        raise DataError(f"{path}: no ONNX file, or a truncated one; export it again") from None
 
 
 def _fields(file: io.BufferedIOBase, end: int) -> Iterator[tuple[int, int, int]]:
@@ -72,10 +105,16 @@ def _varint(file: io.BufferedIOBase) -> int:
 def _entry(data: bytes) -> tuple[str, str]:
     """A StringStringEntryProto: field 1 is the key, field 2 the value."""
 
-    texts = {1: "", 2: ""}
+    texts = _texts(data, (1, 2))
+    return (texts[1] or [""])[0], (texts[2] or [""])[0]
+
+
+def _texts(data: bytes, wanted: tuple[int, ...]) -> dict[int, list[str]]:
+    """The texts that a message holds in each of the fields wanted."""
+    texts: dict[int, list[str]] = {field: [] for field in wanted}
     stream = io.BytesIO(data)
-    for field, _, length in _fields(stream, len(data)):
+    for field, kind, length in _fields(stream, len(data)):
         text = stream.read(length)
-        if field in texts:
-            texts[field] = text.decode("utf-8")
-    return texts[1], texts[2]
+        if field in texts and kind == 2:
+            texts[field].append(text.decode("utf-8"))
+    return texts

@@ -7,8 +7,8 @@ from pathlib import Path
 from onenet.card import Card, default_colours
 from onenet.deploy.choice import remembered_choice
 from onenet.deploy.description import CARD, DESCRIPTION, Description
-from onenet.deploy.exported import FlatRunner, ImageRunner
-from onenet.deploy.onnx_metadata import read_metadata
+from onenet.deploy.exported import PROBABILITIES, FlatRunner, ImageRunner
+from onenet.deploy.onnx_metadata import last_operator, read_metadata
 from onenet.deploy.runner import Halo, Runner
 from onenet.deploy.runtime import OnnxRuntimeSession, Session, installed, open_session, usable_cores
 from onenet.errors import ConfigError, DataError, ExportError, describe_os_error
@@ -79,7 +79,8 @@ def open_exported(
         card = Card.from_json(metadata[CARD], str(path))
         description = Description.from_json(metadata.get(DESCRIPTION, "{}"), str(path))
     else:
-        card, description = _foreign(path, classes), Description(form="foreign")
+        card, ends = _foreign(path, classes), last_operator(path).lower()
+        description = Description(form="foreign", output=ends if ends in PROBABILITIES else "logits")
     if runtime == "auto":
         if not (installed("openvino") and installed("onnxruntime")):
             runtime = "openvino" if installed("openvino") else "onnxruntime"
@@ -127,10 +128,11 @@ def _foreign(path: Path, classes: Sequence[str]) -> Card:
     session = OnnxRuntimeSession(path, threads=1)
     if len(session.inputs) != 1 or len(session.outputs) < 1:
         raise DataError(f"{path}: has {len(session.inputs)} inputs; only graphs of one image can be run")
-    (name, shape, kind), (_, out, _) = session.inputs[0], session.outputs[0]
-    if len(shape) != 4 or kind != "tensor(float)" or not isinstance(shape[1], int) or len(out) != 4:
-        raise DataError(f"{path}: its input {name} is {kind} {shape}, its output {out}; onenet runs graphs from images "
-                        "(b, c, h, w) float in [0, 1] to logits (b, k, h, w)")  # fmt: skip
+    (name, shape, kind), (_, out, out_kind) = session.inputs[0], session.outputs[0]
+    both_float = kind == out_kind == "tensor(float)"
+    if len(shape) != 4 or not both_float or not isinstance(shape[1], int) or len(out) != 4:
+        raise DataError(f"{path}: its input {name} is {kind} {shape}, its output {out_kind} {out}; onenet runs graphs "
+                        "from images (b, c, h, w) float in [0, 1] to logits (b, k, h, w)")  # fmt: skip
     if isinstance(shape[2], int) or isinstance(shape[3], int):
         raise DataError(f"{path}: takes images of {shape[2]}x{shape[3]} only; export it with dynamic height and width")
     if not classes:

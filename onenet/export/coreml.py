@@ -21,7 +21,7 @@ from onenet.data import Dataset
 from onenet.deploy.description import CARD, DESCRIPTION, Description
 from onenet.deploy.exported import ImageRunner
 from onenet.deploy.opening import COREML
-from onenet.deploy.silence import silent
+from onenet.deploy.silence import silent_commands
 from onenet.errors import ExportError, FailedCheckError
 from onenet.export.conv import conv_form
 from onenet.export.exporting import Made, Say
@@ -75,7 +75,7 @@ def write_package(network: Network, card: Card, description: Description, path: 
     Raises:
         ExportError: the network holds an operation that the convolution form does not know.
     """
-    with silent(), untyped(), torch.no_grad():
+    with silent_commands(), untyped(), torch.no_grad():
         import coremltools
 
         side = 4 * card.stride
@@ -100,7 +100,7 @@ class PackageInTorch:
     """
 
     def __init__(self, path: Path) -> None:
-        with silent():
+        with silent_commands():
             import coremltools
             from coremltools.converters.mil.frontend.milproto.load import load
 

@@ -17,7 +17,7 @@ from onenet.card import Card
 from onenet.deploy.description import Description
 from onenet.deploy.executorch import LARGEST
 from onenet.deploy.exported import block_rows
-from onenet.deploy.silence import silent
+from onenet.deploy.silence import silent_commands
 from onenet.errors import ExportError
 from onenet.export.conv import conv_form
 from onenet.export.flat import FlatForm
@@ -47,7 +47,7 @@ def program(form: nn.Module, card: Card, description: Description) -> bytes:
     Raises:
         ExportError: XNNPACK does not take the whole network in one delegate.
     """
-    with silent():
+    with silent_commands():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import to_edge_transform_and_lower
 
@@ -59,7 +59,7 @@ def program(form: nn.Module, card: Card, description: Description) -> bytes:
 
 def integers(form: nn.Module, card: Card, description: Description, batches: Sequence[NDArray]) -> nn.Module:
     """A form in INT8, weights by channel, with the scales that `batches` of what goes into it ask for."""
-    with silent(), torch.no_grad():
+    with silent_commands(), torch.no_grad():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
             XNNPACKQuantizer,
             get_symmetric_quantization_config,

@@ -115,7 +115,6 @@ def make_graphs(
     drafts = {suffix: (graph, description) for suffix, graph, description in _float_graphs(form, name, card, wanted)}
     made = []
     scored_on = scored_split(dataset) if dataset else ""
-    decided = wanted.output == "classes"
     if dataset:
         say(f"scoring it on the {scored_on} images of {dataset.name}")
     before = scored_mean_iou(eager, card, dataset) if dataset else None
@@ -135,7 +134,16 @@ def make_graphs(
     say("calibrating and scoring INT8")
     integers = _int8_graphs(made, card, dataset, wanted.max_drop)
     compared = [
-        replace(one, parity=compare(eager, _runner(one.graph, card, one.description), trial.images, card, decided))
+        replace(
+            one,
+            parity=compare(
+                eager,
+                _runner(one.graph, card, one.description),
+                trial.images,
+                card,
+                decided=one.description.output == "classes",
+            ),
+        )
         for one in integers
     ]
     return [*(made if wanted.float_ else ()), *compared]

@@ -10,7 +10,7 @@ from onenet.data import Dataset
 from onenet.deploy.exported import ImageRunner
 from onenet.deploy.litert import LitertSession
 from onenet.deploy.opening import LITERT, to_folder_texts
-from onenet.deploy.silence import silent
+from onenet.deploy.silence import silent_commands
 from onenet.errors import FailedCheckError
 from onenet.export.executorch import program_form
 from onenet.export.exporting import Made, Say
@@ -39,7 +39,7 @@ def make_litert(network: Network, graph: Made, dataset: Dataset | None, say: Say
     description = graph.description.replace(form="conv", precision="float", kept_float=())
     form = program_form(network, description)
     example = torch.zeros(1, card.in_channels, 2 * card.stride, 3 * card.stride)
-    with silent(), untyped(), tempfile.TemporaryDirectory(prefix="onenet-") as hidden:
+    with silent_commands(), untyped(), tempfile.TemporaryDirectory(prefix="onenet-") as hidden:
         import litert_torch
 
         file = Path(hidden) / "model.tflite"

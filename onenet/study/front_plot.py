@@ -16,13 +16,13 @@ from onenet.study.comparison_table import points
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 600.0, 44.0, 346.0
 OURS, PAPERS, OTHERS = "#d55e00", "#0072b2", "#555555"
-COSTS = {"ms": "milliseconds in INT8, 256x256", "megabytes": "INT8 file, MB"}
+COSTS = {"ms": "milliseconds for 256x256, the quicker one of INT8 and float", "megabytes": "INT8 file, MB"}
 _LINE, _LETTER = 13, 6.4  # height of a line of text, width of a letter
 
 
 @dataclass(frozen=True)
-class Point:
-    """A network: its cost, and the mean and standard deviation of its score over the seeds."""
+class Mark:
+    """A network in the picture: its cost, and the mean and standard deviation of its score over the seeds."""
 
     name: str
     cost: float
@@ -35,16 +35,23 @@ class Point:
 
 
 def draw_front(result: Mapping[str, Any], of_set: str, cost: str) -> str:
-    """Mean IoU of the INT8 files on a set against "ms" or "megabytes", which is a logarithmic axis.
+    """Mean IoU on a set against "ms" or "megabytes", which is a logarithmic axis; each network as its quicker file.
 
     Args:
         result: of `onenet.study.comparison.run_comparison`; networks without the cost or the set are left out.
+
+    Raises:
+        ValueError: that leaves none.
     """
-    shown = [
-        Point(one["model"], one[cost], statistics.mean(scores), statistics.stdev(scores) if scores[1:] else 0.0)
-        for one in points(result)
-        if one[cost] is not None and (scores := one["scores"].get(of_set))
-    ]
+    shown = []
+    for one in points(result):
+        value, scores = getattr(one, cost), one.scores.get(of_set)
+        if value is not None and scores:
+            name = f"{one.model} (float)" if one.precision == "float" and cost == "ms" else one.model
+            spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+            shown.append(Mark(name, value, statistics.mean(scores), spread))
+    if not shown:
+        raise ValueError(f"no network has {COSTS[cost]} and a score on {of_set}")
     across = LogAxis(min(p.cost for p in shown) / 1.3, max(p.cost for p in shown) * 1.5, LEFT, RIGHT)
     up = _ScoreAxis(min(p.score - p.spread for p in shown), max(p.score + p.spread for p in shown))
     parts = [
@@ -71,16 +78,16 @@ def draw_front(result: Mapping[str, Any], of_set: str, cost: str) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def front(shown: Sequence[Point]) -> list[Point]:
+def front(shown: Sequence[Mark]) -> list[Mark]:
     """Those that no cheaper or equally cheap one beats, the cheapest first."""
-    best: list[Point] = []
+    best: list[Mark] = []
     for point in sorted(shown, key=lambda one: (one.cost, -one.score)):
         if not best or point.score > best[-1].score:
             best.append(point)
     return best
 
 
-def _labels(shown: Sequence[Point], places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def _labels(shown: Sequence[Mark], places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Where each name begins: beside its point, and where something stands there already below, above or left of it."""
     taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in places]
     labels = []

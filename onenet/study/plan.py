@@ -36,6 +36,7 @@ class Comparison:
     Attributes:
         rates: learning rates; each model is trained with all of them on the first set with the first seed, and the one
             with the better validation score is its own from then on.
+        tuning_seed: that first seed, whichever `seeds` are run.
         models: NAME[,key=value...]; what is worth most comes first.
         minutes: no cell is begun after so many; 0: no limit.
     """
@@ -50,6 +51,7 @@ class Comparison:
     rates: tuple[float, ...]
     overrides: tuple[str, ...]
     minutes: float = 0.0
+    tuning_seed: int = 0
 
 
 def plan_names() -> list[str]:
@@ -100,4 +102,13 @@ def _read(name: str) -> dict[str, Any]:
 def _comparison(name: str, budget: str, split: str, table: dict[str, Any]) -> Comparison:
     sets = tuple(ImageSet(one["name"], one["folder"], tuple(one["overrides"])) for one in table["sets"])
     lists = {key: tuple(table[key]) for key in ("models", "seeds", "rates", "overrides")}
-    return Comparison(name, budget, table["recipe"], split, sets=sets, minutes=float(table.get("minutes", 0)), **lists)
+    return Comparison(
+        name,
+        budget,
+        table["recipe"],
+        split,
+        sets=sets,
+        minutes=float(table.get("minutes", 0)),
+        tuning_seed=table["seeds"][0],
+        **lists,
+    )

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from onenet.config import Config
+from onenet.config import Config, load_config
 from onenet.data import Dataset, Item
 from onenet.data.sample import shown_value
 from onenet.images import IGNORED
@@ -35,10 +35,15 @@ _WORDS = {
 
 
 def changed_keys(begun: Mapping[str, Mapping[str, Any]], now: Config) -> list[str]:
-    """The keys whose values differ, as "train.batch 8 -> 4"; those of the machine are left out."""
+    """The keys whose values differ, as "train.batch 8 -> 4"; those of the machine are left out.
+
+    Keys that did not exist when the run was begun had their default.
+    """
+    defaults = load_config().to_dict()
+    then = {table: {**(defaults[table] if table != "model" else {}), **values} for table, values in begun.items()}
     return [
         f"{key} {_shown(old)} -> {_shown(new)}"
-        for key, old, new in _pairs(begun, now.to_dict())
+        for key, old, new in _pairs(then, now.anchored().to_dict())
         if old != new and key not in FREE
     ]
 

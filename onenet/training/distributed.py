@@ -181,10 +181,12 @@ def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
     """
     if world() == 1:
         return module
-    if device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(module)
-    for part in module.modules():
-        if type(part) is nn.BatchNorm2d:
+    for name, part in list(module.named_modules()):
+        if type(part) is not nn.BatchNorm2d:  # a frozen norm asks nobody
+            continue
+        if device.type == "cuda":
+            module.set_submodule(name, nn.SyncBatchNorm.convert_sync_batchnorm(part))
+        else:
             part.__class__ = SyncedBatchNorm2d
     return module
 

@@ -29,7 +29,7 @@ from onenet.training.machine import choose_precision, start
 from onenet.training.memory import advice, advice_for_validation, within_memory
 from onenet.training.network import build_network, card_of, check_batch
 from onenet.training.random_states import drawing_from, seeded
-from onenet.training.starting import freeze, start_from
+from onenet.training.starting import begin, freeze, with_seen
 from onenet.training.tensorboard import Curves
 from onenet.training.truth import AllSum, alone
 from onenet.training.validation import one_class_only, rank_of, validate
@@ -83,7 +83,6 @@ class Run:
         self.rows: list[dict[str, float]] = []
         self.best, self.stale = (-1, 0.0), 0
         self.class_pixels: tuple[int, ...] | None = None
-        self.started_from = ""
         state: dict[str, Any] | None = None
         with together():
             state = folder.read_state() if resume and self.is_first else None
@@ -95,7 +94,7 @@ class Run:
                 self.class_pixels = tuple(int(count) for count in counts)
         self.class_pixels = of_the_first(self.class_pixels)
         with together():
-            self._build(fresh=state is None)
+            self._build(state)
         self.learner = Learner(self.fabric, self.network, config, len(self.batches))
         self.chance = seeded(config.train.seed + rank(), self.device)
         with together():
@@ -125,11 +124,13 @@ class Run:
                 "put it back, or begin another run with another --out"
             )
 
-    def _build(self, fresh: bool) -> None:
+    def _build(self, state: dict[str, Any] | None) -> None:
         config, dataset = self.config, self.dataset
         self.network = build_network(config, dataset)
-        if fresh and config.train.init:
-            self.started_from = start_from(self.network, config.train.init)
+        start = begin(self.network, config.train) if state is None else None
+        self.started_from = start.line if start else ""
+        self.seen_before = start.seen if start else (state or {}).get("seen_before", {})
+        self.network.card = with_seen(card_of(self.network), self.seen_before)
         freeze(self.network, config.train.freeze)
         check_batch(config, self.network, len(dataset.split("train")))
         self.batches = TrainingBatches(dataset, config, self.device, rank(), world())
@@ -253,6 +254,7 @@ class Run:
             "best": list(self.best),
             "stale": self.stale,
             "skipped": self.skipped,
+            "seen_before": self.seen_before,
             "rows": self.rows,
         }
 

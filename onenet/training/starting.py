@@ -1,10 +1,16 @@
 """What training starts from: the weights of another model as far as they fit, and the part of them that stays."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
+from onenet.card import Card
 from onenet.checkpoint import load
+from onenet.config import TrainConfig
 from onenet.errors import ConfigError
+from onenet.models.eager import card_of
 from onenet.models.network import Network
 
 
@@ -16,6 +22,33 @@ class FrozenNorm(nn.BatchNorm2d):
 
     def reset_running_stats(self) -> None:
         """Nothing: `settle_norms` measures the others anew."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a network was given of another one.
+
+    Attributes:
+        line: says what was taken and what was not.
+        new: names of the weights that were not.
+        seen: "seen", the marks of the images that the other one was trained on, "seen_in", the names of their sets.
+    """
+
+    line: str
+    new: tuple[str, ...]
+    seen: dict[str, list[str]]
+
+
+def begin(network: Network, train: TrainConfig) -> Start | None:
+    """Do what `train.init` says; None where it says nothing.
+
+    Raises:
+        ConfigError: nothing fits, or `train.freeze` would keep weights that nothing was put into.
+        DataError: the model cannot be read.
+    """
+    start = start_from(network, train.init) if train.init else None
+    _check_freezing(train.freeze, start)
+    return start
 
 
 def freeze(network: Network, part: str) -> None:
@@ -30,16 +63,13 @@ def freeze(network: Network, part: str) -> None:
             norm.eval()
 
 
-def start_from(network: Network, source: str) -> str:
+def start_from(network: Network, source: str) -> Start:
     """Give a network the weights of another one wherever name and shape fit.
 
     Where only the images' channels differ, each of the new ones gets the mean of the old ones' weights.
 
     Args:
         source: what `onenet.load` takes.
-
-    Returns:
-        A line that says what was taken and what was not.
 
     Raises:
         ConfigError: nothing fits.
@@ -68,7 +98,10 @@ def start_from(network: Network, source: str) -> str:
     line = f"starts from {source} ({_name(other)}): {len(learnt) - len(new)} of {len(learnt)} weights fit"
     if network.in_channels != other.in_channels and stem in taken:
         line += f"; images of {network.in_channels} channels instead of {other.in_channels}"
-    return line + (f"; new are {_few(new)}" if new else "")
+    training = card_of(other).training
+    names = {training.get("data", ""), *training.get("seen_in", ())} - {""}
+    seen = {"seen": list(training.get("seen", ())), "seen_in": sorted(names)}
+    return Start(line + (f"; new are {_few(new)}" if new else ""), tuple(new), seen)
 
 
 def _for_channels(weight: Tensor, before: int, after: int) -> Tensor:
@@ -88,11 +121,32 @@ def _first_convolution(network: Network) -> str:
 
 
 def _name(network: Network) -> str:
-    assert network.card is not None
-    return network.card.architecture
+    return card_of(network).architecture
 
 
 def _few(names: list[str]) -> str:
     parts = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
     shown = ", ".join(parts[:4])
     return f"{shown} and {len(parts) - 4} more" if len(parts) > 4 else shown
+
+
+def _check_freezing(part: str, start: Start | None) -> None:
+    """Weights that nothing was put into must not stay as they are.
+
+    Raises:
+        ConfigError: they would.
+    """
+    if part == "none":
+        return
+    if start is None:
+        raise ConfigError(f"train.freeze={part} keeps what train.init gives; name a model with train.init=MODEL")
+    if new := [name for name in start.new if name.startswith(part)]:
+        raise ConfigError(f"train.freeze={part}: {_few(new)} found no weights to keep ({start.line}); leave it out")
+
+
+def with_seen(card: Card, seen: Mapping[str, Sequence[str]]) -> Card:
+    """A card that also remembers the images that the weights it started from were trained on (`Start.seen`)."""
+    if not seen:
+        return card
+    marks = sorted({*card.training["seen"], *seen["seen"]})
+    return card.replace(training={**card.training, "seen": marks, "seen_in": list(seen["seen_in"])})

@@ -38,13 +38,17 @@ def test_a_missing_runtime_is_named_with_its_extra(exported_files, monkeypatch):
         open_exported(exported_files / "e.onnx", "onnxruntime")
 
 
-def foreign(path, shape=("b", 3, "h", "w"), outputs=2):
-    """A graph that somebody else wrote: a 1x1 convolution."""
+def foreign(path, shape=("b", 3, "h", "w"), outputs=2, then=""):
+    """A graph that somebody else wrote: a 1x1 convolution, and an operator after it."""
     weights = np.random.default_rng(0).normal(size=(outputs, 3, 1, 1)).astype(np.float32)
-    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    nodes = [helper.make_node("Conv", ["x", "w"], ["z" if then else "y"])]
+    if then:
+        axis = {"axis": 1} if then in ("Softmax", "ArgMax") else {}
+        nodes.append(helper.make_node(then, ["z"], ["y"], **axis))
+    kind = TensorProto.INT64 if then == "ArgMax" else TensorProto.FLOAT
     graph = helper.make_graph(
-        [node], "theirs", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["b", outputs, "h", "w"])],
+        nodes, "theirs", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", kind, ["b", 1 if then == "ArgMax" else outputs, "h", "w"])],
         [onnx.numpy_helper.from_array(weights, "w")],
     )  # fmt: skip
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
@@ -69,6 +73,21 @@ def test_a_foreign_file_with_one_output_has_two_classes(tmp_path):
     np.testing.assert_allclose(result.probability[1], 1 / (1 + np.exp(-logit)), rtol=1e-5)
 
 
+@pytest.mark.parametrize(("then", "outputs"), [("Sigmoid", 1), ("Softmax", 3)])
+def test_probabilities_are_taken_for_what_they_are(tmp_path, then, outputs):
+    names = ["a", "b", "c"][: max(2, outputs)]
+    foreign(tmp_path / "plain.onnx", outputs=outputs)
+    foreign(tmp_path / "theirs.onnx", outputs=outputs, then=then)
+    image = np.random.default_rng(1).random((33, 50, 3), dtype=np.float32)
+    plain, theirs = (
+        onenet.Segmenter(tmp_path / f"{name}.onnx", runtime="onnxruntime", classes=names)(image)
+        for name in ("plain", "theirs")
+    )
+    assert 0 < (plain.mask == 0).mean() < 1
+    assert np.array_equal(theirs.mask, plain.mask)
+    np.testing.assert_allclose(theirs.probability, plain.probability, atol=1e-5)
+
+
 def test_a_foreign_file_without_names_says_what_to_do(tmp_path):
     foreign(tmp_path / "theirs.onnx")
     with pytest.raises(DataError, match=r"theirs.onnx: has no card.*--classes background,\.\.\. \(2 names\)"):
@@ -91,6 +110,7 @@ def test_a_file_of_ours_takes_no_names(exported_files):
     [
         (dict(shape=("b", 3, 64, 64)), "takes images of 64x64 only"),
         (dict(shape=("b", "c", "h", "w")), "onenet runs graphs from images"),
+        (dict(then="ArgMax"), r"its output tensor\(int64\) .*onenet runs graphs from images"),
     ],
 )
 def test_graphs_of_other_kinds_are_refused(tmp_path, changes, says):

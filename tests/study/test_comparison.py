@@ -6,9 +6,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from onenet.errors import TrainError
 from onenet.study.comparison import run_comparison
 from onenet.study.comparison_table import comparison_markdown, points
-from onenet.study.front_plot import Point, draw_front, front
+from onenet.study.front_plot import Mark, draw_front, front
 from onenet.study.plan import Comparison, ImageSet
 
 MODELS = ("onenet-ed-4,width=4,depth=2", "onenet-x-n,width=8,deepest=8")
@@ -17,6 +18,7 @@ MODELS = ("onenet-ed-4,width=4,depth=2", "onenet-x-n,width=8,deepest=8")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("onenet.study.comparison.COUNTED_AT", (32, 32))
+    monkeypatch.setattr("onenet.study.timing.COUNTED_AT", (32, 32))
     monkeypatch.setattr("onenet.bench.latency.LARGE", (64, 32, 16))
     monkeypatch.setattr("onenet.bench.rates._best_seconds", lambda shape, precision, threads: 0.001)
 
@@ -63,11 +65,14 @@ def test_every_cell_has_its_scores_and_its_int8_file(done, tmp_path):
         (one, model) for one in ("one", "two") for model in MODELS
     ]
     for cell in result["cells"]:
-        assert 0 <= cell["mean_iou"] <= 1 and 0 <= cell["int8"]["mean_iou"] <= 1
-        file = tmp_path / "study" / cell["folder"] / cell["int8"]["file"]
-        assert cell["int8"]["megabytes"] == round(file.stat().st_size / 1e6, 3)
+        files = cell["files"]
+        assert 0 <= cell["mean_iou"] <= 1 and 0 <= files["mean_iou"] <= 1 and files["islands"] == 0
+        assert len(files["int8"]) == len(files["float"]) == (2 if "ed" in cell["model"] else 1)
+        folder = tmp_path / "study" / cell["folder"]
+        assert files["megabytes"] in {round((folder / name).stat().st_size / 1e6, 3) for name in files["int8"]}
         assert cell["parameters"] > 0 and cell["gmacs"] >= 0
-    assert {row["model"] for row in result["timing"]["rows"]} == set(MODELS)
+    timed = {(row["model"], row["precision"]) for row in result["timing"]["rows"]}
+    assert timed == {(model, precision) for model in MODELS for precision in ("float", "int8")}
     assert all(row["ms"]["median"] > 0 for row in result["timing"]["rows"])
     json.dumps(result, allow_nan=False)
 
@@ -79,47 +84,86 @@ def test_what_is_done_is_not_done_again_and_no_cell_begins_too_late(done, plan, 
     assert trainer.runs == []
     late = run_comparison(replace(plan, minutes=1e-9, seeds=(0, 1)), str(tmp_path), [], tmp_path / "study", trainer)
     assert late["cells"] == result["cells"] and trainer.runs == []
-    assert late["missing"][0] == f"one {MODELS[0]} seed 1" and len(late["missing"]) == 4
+    assert late["missing"][0] == f"one: {MODELS[0]}, seed 1" and len(late["missing"]) == 4
+    scored = run_comparison(replace(plan, seeds=(1, 0)), str(tmp_path), [], tmp_path / "study", trainer, train=False)
+    assert scored["cells"] == result["cells"] and len(scored["missing"]) == 4 and trainer.runs == []
     assert comparison_markdown(late).endswith("Not done yet: 4 cells.")
 
 
+def test_a_rate_at_which_a_network_diverges_is_left_out_and_a_network_without_any_has_failed(plan, tmp_path):
+    class Diverges(Trainer):
+        def __call__(self, run):
+            super().__call__(run)
+            name = run.config.model["name"]
+            if name == "onenet-ed-4" or run.config.train.learning_rate == 1e-3:
+                raise TrainError("the loss became nan")
+
+    trainer = Diverges()
+    result = run_comparison(plan, str(tmp_path), [], tmp_path / "study", trainer)
+    assert [(cell["set"], cell["model"], cell["learning_rate"]) for cell in result["cells"]] == [
+        ("one", MODELS[1], 1e-2), ("two", MODELS[1], 1e-2)
+    ]  # fmt: skip
+    assert [one["cell"] for one in result["failed"]] == [f"{name}: {MODELS[0]}, seed 0" for name in ("one", "two")]
+    assert "diverges at every rate: 0.001, 0.01" in result["failed"][0]["reason"]
+    assert "onenet-ed-4,width=4,depth=2, seed 0 failed: " in comparison_markdown(result)
+    count = len(trainer.runs)
+    run_comparison(plan, str(tmp_path), [], tmp_path / "study", trainer)
+    assert len(trainer.runs) == count  # it is known, and not tried again
+
+
+def cell(model, seed, exact, integers=None):
+    files = {"mean_iou": integers, "megabytes": 0.9, "islands": 0} if integers is not None else {"failed": "no form"}
+    return {"set": "pet", "model": model, "seed": seed, "parameters": 1e6, "gmacs": 0.5, "learning_rate": 1e-3,
+            "mean_iou": exact, "files": files}  # fmt: skip
+
+
+def timing(model, precision, ms):
+    return {"model": model, "precision": precision, "ms": {"median": ms}}
+
+
 RESULT = {
-    "split": "test", "missing": [],
+    "split": "test", "missing": [], "failed": [],
     "cells": [
-        {"set": "pet", "model": model, "seed": seed, "parameters": 1e6, "gmacs": 0.5, "learning_rate": 1e-3,
-         "mean_iou": iou, "int8": int8}
-        for model, seed, iou, int8 in (
-            ("onenet-x-s", 0, 0.70, {"mean_iou": 0.69, "megabytes": 0.9, "file": "a"}),
-            ("onenet-x-s", 1, 0.72, {"mean_iou": 0.71, "megabytes": 0.9, "file": "a"}),
-            ("unet-4", 0, 0.65, {"mean_iou": 0.64, "megabytes": 8.0, "file": "b"}),
-            ("odd", 0, 0.5, {"failed": "no such form"}),
-        )
+        cell("onenet-x-s", 0, 0.70, 0.69), cell("onenet-x-s", 1, 0.72, 0.71), cell("light", 0, 0.65, 0.2),
+        cell("odd", 0, 0.5),
     ],
-    "timing": {"rows": [{"model": "unet-4", "ms": {"median": 50.0}}, {"model": "onenet-x-s", "ms": {"median": 2.0}}]},
+    "timing": {"rows": [
+        timing("light", "float", 3.0), timing("light", "int8", 4.0), timing("onenet-x-s", "float", 5.0),
+        timing("onenet-x-s", "int8", 2.0),
+    ]},
 }  # fmt: skip
 
 
 def test_the_table_has_a_row_per_network_the_quickest_first():
     lines = comparison_markdown(RESULT).splitlines()
-    assert lines[0] == "| network | parameters, M | GMAC | INT8, MB | INT8, ms | rate | pet |"
-    assert lines[2] == "| onenet-x-s | 1.00 | 0.50 | 0.90 | 2.0 | 0.001 | 0.700 ± 0.014 (0.710) |"
-    assert lines[3] == "| unet-4 | 1.00 | 0.50 | 8.00 | 50.0 | 0.001 | 0.640 (0.650) |"
-    assert lines[4] == "| odd | 1.00 | 0.50 |  |  | 0.001 | 0.500 (float) |"
-    assert [point["scores"] for point in points(RESULT)] == [{"pet": [0.69, 0.71]}, {"pet": [0.64]}, {"pet": [0.5]}]
+    columns = ["network", "parameters, M", "GMAC", "INT8, MB", "INT8, ms", "float, ms", "in float", "rate", "pet"]
+    assert lines[0] == f"| {' | '.join(columns)} |"
+    assert lines[2] == "| onenet-x-s | 1.00 | 0.50 | 0.90 | 2.0 | 5.0 | 0 | 0.001 | 0.700 ± 0.014 (0.710) |"
+    assert lines[3] == "| light | 1.00 | 0.50 | 0.90 | 4.0 | 3.0 | 0 | 0.001 | 0.200 (0.650) |"
+    assert lines[4] == "| odd | 1.00 | 0.50 |  |  |  |  | 0.001 | (0.500) |"
 
 
-def test_the_picture_has_a_point_for_each_network_with_an_int8_file():
+def test_a_network_stands_for_the_quicker_one_of_its_files_with_that_ones_score():
+    found = {point.model: point for point in points(RESULT)}
+    assert (found["onenet-x-s"].precision, found["onenet-x-s"].scores) == ("int8", {"pet": (0.69, 0.71)})
+    assert (found["light"].precision, found["light"].ms, found["light"].scores) == ("float", 3.0, {"pet": (0.65,)})
+    assert (found["odd"].ms, found["odd"].scores) == (None, {})
+
+
+def test_the_picture_has_a_point_for_each_network_that_was_timed():
     root = ElementTree.fromstring(draw_front(RESULT, "pet", "ms"))
     circles = [element for element in root if element.tag.endswith("circle")]
     assert len(circles) == 2
     quick, slow = circles
     assert float(quick.get("cx")) < float(slow.get("cx")) and float(quick.get("cy")) < float(slow.get("cy"))
     texts = [element.text for element in root if element.tag.endswith("text")]
-    assert "onenet-x-s" in texts and "unet-4" in texts and "odd" not in texts
+    assert "onenet-x-s" in texts and "light (float)" in texts and "odd" not in texts
+    with pytest.raises(ValueError, match="no network has"):
+        draw_front(RESULT, "nuclei", "ms")
 
 
 def test_the_front_is_what_nothing_beats():
-    shown = [Point(name, cost, score, 0.0) for name, cost, score in (
+    shown = [Mark(name, cost, score, 0.0) for name, cost, score in (
         ("a", 1.0, 0.5), ("b", 2.0, 0.4), ("c", 3.0, 0.6), ("d", 3.0, 0.55), ("e", 9.0, 0.6),
     )]  # fmt: skip
     assert [point.name for point in front(shown)] == ["a", "c"]

@@ -36,7 +36,7 @@ def saved(tmp_path):
 def test_all_that_fits_is_taken_and_the_rest_is_named(saved):
     source, network = worn(num_classes=2), worn(num_classes=5, in_channels=3)
     fresh = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    line = start_from(network, saved(source))
+    line = start_from(network, saved(source)).line
     theirs, ours = source.state_dict(), network.state_dict()
     for name, tensor in ours.items():
         head = name.startswith("head")
@@ -62,7 +62,7 @@ def test_other_channels_see_grey_as_the_old_ones_did(saved, name, channels):
     source = onenet.create_model(name, **make)
     source.train()(torch.rand(4, 3, 32, 32))
     network = onenet.create_model(name, in_channels=channels, **make)
-    line = start_from(network, saved(source))
+    line = start_from(network, saved(source)).line
     assert f"images of {channels} channels instead of 3" in line
     grey = torch.rand(1, 1, 32, 32)
     expected, found = (one.eval()(grey.expand(-1, one.in_channels, -1, -1)) for one in (source, network))
@@ -88,7 +88,8 @@ def test_a_frozen_encoder_stays_bit_for_bit_and_the_rest_learns(saved, tiny, tmp
     same = {name for name, tensor in source.state_dict().items() if torch.equal(tensor, found[name])}
     encoder = {name for name in found if name.startswith("encoder")}
     assert encoder <= same
-    assert not {name for name in same - encoder if name.endswith("conv.weight")}
+    learnt = {name for name in found if name.startswith(("decoder", "head")) and name.endswith(".weight")}
+    assert learnt and not learnt & same
     assert any("running_mean" in name for name in encoder)
     assert onenet.load(tmp_path / "run").card.training["init"] == "start.safetensors"
 
@@ -115,3 +116,28 @@ def test_freezing_nothing_freezes_nothing():
     before = [norm.running_mean.clone() for norm in norms]
     network.train()(torch.rand(4, 3, 32, 32))
     assert norms and all(torch.equal(norm.running_mean, mean) for norm, mean in zip(norms, before, strict=True))
+
+
+def test_what_was_never_given_is_not_kept(saved, tiny, tmp_path):
+    pets = ["data.format=pet-small", "data.root=samples:oxford_pet", "data.size=32"]
+    alone = load_config("default", [*tiny, *pets, "train.freeze=encoder"])
+    with pytest.raises(ConfigError, match=r"train.freeze=encoder keeps what train.init gives; name a model with"):
+        Run(alone, RunFolder(tmp_path / "run"))
+    wider = worn(num_classes=3, width=8)
+    config = load_config("default", [*tiny, *pets, "train.freeze=encoder", f"train.init={saved(wider)}"])
+    with pytest.raises(ConfigError, match=r"none of its weights fit|found no weights to keep"):
+        Run(config, RunFolder(tmp_path / "run"))
+
+
+def test_images_that_the_start_was_trained_on_are_remembered_also_after_resuming(tiny, tmp_path):
+    def config(seed, *changes):
+        pets = ["data.format=pet-small", "data.root=samples:oxford_pet", "data.size=32", f"data.split_seed={seed}"]
+        return load_config("default", [*tiny, *pets, "train.epochs=2", *changes])
+
+    train(Run(config(0), RunFolder(tmp_path / "first")))
+    second = Run(config(1, f"train.init={tmp_path / 'first'}"), RunFolder(tmp_path / "second"))
+    next(second.epochs())
+    train(Run(second.folder.config(), second.folder, resume=True))
+    first, then = (set(onenet.load(tmp_path / name).card.training["seen"]) for name in ("first", "second"))
+    assert first - set(second.dataset.split("train")) and first <= then
+    assert onenet.load(tmp_path / "second").card.training["seen_in"] == ["oxford-pet"]
