@@ -136,14 +136,15 @@ class _Rewriter:
             case Unshuffle() if not value.halved:
                 halved = _Value(value.stored, value.affine.in_four(), halved=True)
                 return self._whole(halved) if "unshuffle" in self.leave else halved
-            case Shuffle() if not value.halved and (quarter := value.affine.of_four()):
+            case Shuffle() if not value.halved and (quarter := value.affine.shuffled(module.upscale_factor)):
                 return self._added(module, value.stored, quarter)
             case nn.MaxPool2d() if not value.halved and bool((value.affine.scale > 0).all()):
                 return self._added(module, value.stored, value.affine)
             case Repeat() | nn.Upsample() if not value.halved:  # what is between pixels has their affine
                 return self._added(module, value.stored, value.affine)
             case Shuffle():
-                return self._added(module, self._settled(value), Affine.nothing(len(value.affine.scale) // 4))
+                left = len(value.affine.scale) // module.upscale_factor**2
+                return self._added(module, self._settled(value), Affine.nothing(left))
         if isinstance(module, _PLAIN):
             return self._added(module, self._settled(value), Affine.nothing(len(value.affine.scale)))
         raise ExportError(f"the convolution form does not know {type(module).__name__}; use --form plain")

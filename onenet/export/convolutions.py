@@ -40,9 +40,9 @@ class Affine:
         """Of the channels that pixel-unshuffle by 2 makes."""
         return Affine(self.scale.repeat_interleave(4), self.shift.repeat_interleave(4))
 
-    def of_four(self) -> "Affine | None":
-        """Of the channels that pixel-shuffle by 2 makes, where the four that it brings together have one affine."""
-        scale, shift = self.scale.view(-1, 4), self.shift.view(-1, 4)
+    def shuffled(self, factor: int = 2) -> "Affine | None":
+        """Of the channels that pixel-shuffle makes, where those that it brings together have one affine."""
+        scale, shift = self.scale.view(-1, factor**2), self.shift.view(-1, factor**2)
         alike = bool((scale == scale[:, :1]).all() and (shift == shift[:, :1]).all())
         return Affine(scale[:, 0], shift[:, 0]) if alike else None
 

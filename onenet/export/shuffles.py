@@ -1,6 +1,6 @@
 """The convolution form with its shuffles as convolutions, exactly: for runtimes that must keep a network in one piece.
 
-    pixel-shuffle      transposed 2x2 convolution of stride 2, weights 0 and 1 (in one group: see docs/notebook.md)
+    pixel-shuffle      transposed convolution of its factor, weights 0 and 1 (in one group: see docs/notebook.md)
     conv 1x1, shuffle  one transposed convolution of the convolution's own weights, also with a ReLU between
     pixel-unshuffle    2x2 convolution of stride 2, each channel to four, weights 0 and 1
     repeat             transposed 2x2 convolution of ones
@@ -43,13 +43,14 @@ def shuffles_as_convolutions(form: fx.GraphModule, in_channels: int, stride: int
 def _as_convolution(module: nn.Module, channels: int) -> nn.Module | None:
     """What computes the same for so many channels; None where there is nothing to be replaced."""
     match module:
-        case Shuffle():
-            spread = nn.ConvTranspose2d(channels, channels // 4, 2, stride=2, bias=False)
-            group = torch.eye(channels // 4, dtype=torch.float64).repeat_interleave(4, dim=0)
-            return _with(spread, _phases(channels) * group[:, :, None, None])
+        case Shuffle(upscale_factor=factor):
+            places = factor**2
+            spread = nn.ConvTranspose2d(channels, channels // places, factor, stride=factor, bias=False)
+            group = torch.eye(channels // places, dtype=torch.float64).repeat_interleave(places, dim=0)
+            return _with(spread, _phases(channels, factor) * group[:, :, None, None])
         case Unshuffle():
             gathered = nn.Conv2d(channels, 4 * channels, 2, stride=2, groups=channels, bias=False)
-            return _with(gathered, _phases(4 * channels))
+            return _with(gathered, _phases(4 * channels, 2))
         case Repeat():
             repeated = nn.ConvTranspose2d(channels, channels, 2, stride=2, groups=channels, bias=False)
             return _with(repeated, torch.ones(channels, 1, 2, 2))
@@ -60,10 +61,10 @@ def _as_convolution(module: nn.Module, channels: int) -> nn.Module | None:
     return None
 
 
-def _phases(channels: int) -> Tensor:
-    """Weights that carry channel 4c + 2*row + column to place (row, column), or from it."""
-    places = torch.arange(channels) % 4
-    return nn.functional.one_hot(places, 4).view(channels, 1, 2, 2).to(torch.float64)
+def _phases(channels: int, factor: int) -> Tensor:
+    """Weights that carry channel factor²*c + factor*row + column to place (row, column), or from it."""
+    places = torch.arange(channels) % factor**2
+    return nn.functional.one_hot(places, factor**2).view(channels, 1, factor, factor).to(torch.float64)
 
 
 def _with(conv: nn.Conv2d | nn.ConvTranspose2d, weight: Tensor, bias: Tensor | None = None) -> nn.Module:
@@ -75,7 +76,8 @@ def _with(conv: nn.Conv2d | nn.ConvTranspose2d, weight: Tensor, bias: Tensor | N
 
 def _joined(form: fx.GraphModule, node: fx.Node) -> bool:
     """Make a 1x1 convolution and the shuffle behind it one transposed convolution; False where that cannot be."""
-    if not isinstance(form.get_submodule(str(node.target)), Shuffle):
+    shuffle = form.get_submodule(str(node.target))
+    if not isinstance(shuffle, Shuffle) or shuffle.upscale_factor != 2:
         return False
     last = before = node.args[0]
     if isinstance(_module(form, before), nn.ReLU) and len(before.users) == 1:  # type: ignore[union-attr]

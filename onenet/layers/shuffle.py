@@ -19,10 +19,10 @@ class Unshuffle(nn.PixelUnshuffle):
 
 
 class Shuffle(nn.PixelShuffle):
-    """Double height and width, a quarter of the channels (Fig. 1b); the inverse of `Unshuffle`."""
+    """Double height and width, a quarter of the channels (Fig. 1b), the inverse of `Unshuffle`; or another factor."""
 
-    def __init__(self) -> None:
-        super().__init__(2)
+    def __init__(self, factor: int = 2) -> None:
+        super().__init__(factor)
 
 
 class Repeat(nn.Module):

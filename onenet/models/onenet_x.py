@@ -4,17 +4,17 @@ onenet-ed is cheap because it is blind: nothing outside a pixel's own 16x16 tile
 also looks along its rows and columns with short 1D kernels, one a channel (`onenet.layers.strip`).
 
     image
-    1/2    unshuffle, channel conv                               -> skip
+    1/2    unshuffle, channel conv
     1/4    unshuffle, channel conv, strip blocks                 -> skip
     1/8    unshuffle, channel conv, strip blocks                 -> skip
     1/16   unshuffle, channel conv, strip blocks
     1/8    shuffle, join the skip, channel conv, strip blocks
     1/4    shuffle, join the skip, channel conv, strip blocks
-    1/2    shuffle, join the skip, channel conv
-    logits channel conv, shuffle
+    logits channel conv, enlarged by 4 with 1D kernels (`onenet.layers.enlarge`)
 
-A strip block is residual: strip convolution, channel convolution to `expansion` times the channels, ReLU, back, sum.
-Norms come before activations, so that all of them fold into the convolutions.
+A strip block is residual: ReLU(x + narrow(ReLU(widen(columns(rows(x)))))), where widen and narrow are channel
+convolutions to `expansion` times the channels and back. Norms come before activations, so that all of them fold into
+the convolutions.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from onenet.errors import ConfigError
+from onenet.layers.enlarge import Enlarge
 from onenet.layers.shuffle import Shuffle, Unshuffle
 from onenet.layers.strip import StripConv
 from onenet.models.decoder import Decoder
@@ -110,11 +111,10 @@ def onenet_x(
     ups: list[nn.Module] = [
         UpBlock(widths[3], widths[2], widths[2], blocks(widths[2], up[0])),
         UpBlock(widths[2], widths[1], widths[1], blocks(widths[1], up[1])),
-        UpBlock(widths[1], widths[0], 2 * widths[0], []),
     ]
-    head = nn.Sequential(nn.Conv2d(2 * widths[0], 4 * num_classes, 1), Shuffle())
+    head = nn.Sequential(nn.Conv2d(width, num_classes, 1), Enlarge(num_classes))
     stem = nn.Sequential(*entrance(in_channels, widths[0]))
-    return Network(Encoder(stem, levels), Decoder(nn.Identity(), ups, skips=3), head, in_channels, stride=16)
+    return Network(Encoder(stem, levels), Decoder(nn.Identity(), ups, skips=2), head, in_channels, stride=16)
 
 
 def parse_layout(key: str, text: str, levels: int) -> list[tuple[Strips, ...]]:
@@ -141,8 +141,13 @@ def _strips(key: str, text: str, word: str) -> Strips:
 
 
 def reach_of(encoder: list[tuple[Strips, ...]], decoder: list[tuple[Strips, ...]]) -> int:
-    """How many pixels beyond its own 16x16 tile a class can depend on."""
-    reach = 0
-    for scale, level in zip((4, 8, 16, 8, 4), (*encoder, *decoder), strict=True):
+    """How many pixels beyond its own 16x16 tile a class can depend on.
+
+    Followed from the logits back to the image: a kernel adds its reach in places of its level, and a coarser level's
+    places are seen whole.
+    """
+    reach = 4  # of the enlargement
+    for scale, level in zip((4, 8, 16, 8, 4), (*reversed(decoder), *reversed(encoder)), strict=True):
+        reach = -(-reach // scale) * scale
         reach += scale * sum(max(strips.lengths) // 2 * strips.dilation for strips in level)
     return reach

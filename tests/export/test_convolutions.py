@@ -82,9 +82,10 @@ def test_affines_go_through_unshuffle_and_through_shuffle_where_the_four_are_ali
     x, one = random(1, 2, 4, 4), affine(2)
     inside = applied(one.in_four(), functional.pixel_unshuffle(x, 2))
     torch.testing.assert_close(inside, functional.pixel_unshuffle(applied(one, x), 2))
-    back = one.in_four().of_four()
+    back = one.in_four().shuffled()
     assert torch.equal(back.scale, one.scale) and torch.equal(back.shift, one.shift)
-    assert affine(8).of_four() is None
+    assert affine(8).shuffled() is None
+    assert affine(16).shuffled(4) is None
 
 
 def test_what_nothing_took_up_is_computed():

@@ -60,7 +60,7 @@ def test_branches_and_norms_are_one_convolution_each_after_training():
     network.train()(torch.rand(2, 3, 64, 64))
     form = conv_form(network.eval(), torch.float64)
     strips = [size for size in kernels(form) if max(size) > 2]
-    assert sorted(strips) == [(1, 3), (1, 3), (1, 9), (3, 1), (3, 1), (9, 1)]
+    assert sorted(strips) == [(1, 3), (1, 3), (1, 3), (1, 9), (3, 1), (3, 1), (3, 1), (9, 1)]  # and the enlargement
     assert not [part for part in form.modules() if isinstance(part, nn.BatchNorm2d)]
     image = torch.rand(1, 3, 48, 64, dtype=torch.float64)
     assert torch.allclose(form(image), network.double()(image), atol=1e-12)
@@ -68,8 +68,21 @@ def test_branches_and_norms_are_one_convolution_each_after_training():
 
 def test_a_layout_is_read():
     assert parse_layout("encoder", "3|9+3 3x2|", 3) == [(Strips((3,)),), (Strips((9, 3)), Strips((3,), 2)), ()]
-    down, up = parse_layout("encoder", "3|9+3 3x2|", 3), parse_layout("decoder", "|3", 2)
-    assert reach_of(down, up) == 4 * 1 + 8 * (4 + 2) + 4 * 1
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder"),
+    [("||", "|"), ("3|3 3|3 3", "3|3"), ("3|3 3 3|3 3", "3|3"), ("9|3x2|3", "|3 3"), ("|3|3 3 3", "3 3|")],
+)
+def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder):
+    network = create_model("onenet-x-n", width=4, deepest=4, encoder=encoder, decoder=decoder).double().eval()
+    for parameter in network.parameters():
+        parameter.data.abs_().add_(0.1)  # so that nothing cancels and no ReLU is closed
+    image = torch.ones(1, 3, 272, 16, dtype=torch.float64, requires_grad=True)
+    network(image)[:, :, 128:144].sum().backward()  # of one tile
+    rows = image.grad.abs().sum((0, 1, 3)).nonzero().flatten()
+    reach = reach_of(parse_layout("encoder", encoder, 3), parse_layout("decoder", decoder, 2))
+    assert (128 - int(rows[0]), int(rows[-1]) - 143) == (reach, reach)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +91,8 @@ def test_a_layout_is_read():
         (dict(encoder="3|3"), "encoder='3|3': has 2 levels, separated by |; it needs 3"),
         (dict(decoder="3|4"), "'4' is no block; odd lengths as 3 or 9"),
         (dict(encoder="3|3x0|3"), "'3x0' is no block"),
-        (dict(encoder="9|9 9 9|9"), "look 188 pixels far; at most 96"),
+        (dict(encoder="9|9 9 9|9"), "look 192 pixels far; at most 96"),
+        (dict(encoder="3|3 3 3|3 3 3", decoder="3 3|3"), "look 108 pixels far; at most 96"),
         (dict(width=6), "width=6: must be a multiple of 4"),
     ],
 )

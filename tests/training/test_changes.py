@@ -36,6 +36,20 @@ def test_changed_keys_are_named_with_both_values():
     assert found == ["data.size [256, 256] -> [32, 64]", "model.depth (none) -> 3", "train.batch 8 -> 4"]
 
 
+def test_a_key_that_did_not_exist_when_the_run_was_begun_had_its_default():
+    begun = BEGUN.to_dict()
+    del begun["train"]["init"], begun["data"]["train_with_val"]
+    assert changed_keys(begun, later()) == []
+    assert changed_keys(begun, later("data.train_with_val=true")) == ["data.train_with_val False -> True"]
+
+
+def test_a_path_from_here_is_the_same_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "start.safetensors").write_bytes(b"")
+    relative = later("train.init=start.safetensors")
+    assert changed_keys(relative.anchored().to_dict(), relative) == []
+
+
 def test_a_key_of_the_model_that_was_left_out_is_named():
     begun = load_config("default", ["data.root=photos", "model.depth=3", "model.width=4"])
     assert changed_keys(begun.to_dict(), later()) == ["model.depth 3 -> (none)"]

@@ -83,6 +83,15 @@ def test_in_evaluation_it_is_the_plain_norm_and_asks_nobody(monkeypatch):
     assert torch.equal(norm(x), nn.BatchNorm2d(3).eval()(x))
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])  # the classes are changed alike without a GPU
+def test_a_frozen_norm_asks_nobody(twins, device):
+    from onenet.training.starting import FrozenNorm
+
+    module = nn.Sequential(nn.BatchNorm2d(2), FrozenNorm(2))
+    kinds = [type(part) for part in synchronised(module, torch.device(device))]
+    assert kinds == [SyncedBatchNorm2d if device == "cpu" else nn.SyncBatchNorm, FrozenNorm]
+
+
 def test_a_norm_keeps_its_tensors_and_their_names_when_it_is_synchronised(twins):
     module = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
     before = dict(module.state_dict(keep_vars=True))
