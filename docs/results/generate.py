@@ -8,6 +8,8 @@ from onenet.bench.memory import Row, memory_markdown
 from onenet.cli.bench import table2_markdown, throughput_markdown, train_markdown
 from onenet.cli.latency import latency_markdown
 from onenet.cli.rewrites import rewrites_markdown
+from onenet.study.comparison_table import comparison_markdown
+from onenet.study.front_plot import COSTS, draw_front
 from onenet.study.grid import to_markdown
 
 HERE = Path(__file__).parent
@@ -39,7 +41,9 @@ def facts(record: dict[str, Any], of_the_set: str) -> dict[str, Any]:
     result = record["result"]
     if isinstance(result, dict):
         known |= {"device": str(result.get("device", "")).upper(), "scored": result.get("images")}
-    if isinstance(result, dict) and "cells" in result:
+    if isinstance(result, dict) and "rates" in result:
+        known |= {"rates": " and ".join(f"{rate:g}" for rate in result["rates"]), "sets": sets_of(result)}
+    elif isinstance(result, dict) and "cells" in result:
         cells = result["cells"]
         sizes = {f"{h}" if h == w else f"{h}x{w}" for h, w in (cell["size"] for cell in cells)}
         known |= {
@@ -51,6 +55,29 @@ def facts(record: dict[str, Any], of_the_set: str) -> dict[str, Any]:
             "machine": result["environment"]["gpu"] or f"{record['cores']} CPU cores",
         }
     return known
+
+
+def sets_of(result: dict[str, Any]) -> str:
+    """How each set of a comparison was used."""
+    firsts = {cell["set"]: cell for cell in reversed(result["cells"])}
+    parts = []
+    for name, cell in reversed(firsts.items()):
+        count, (h, w) = cell["images"], cell["size"]
+        parts.append(
+            f"{name} ({count['train']}, {count['val']} and {count['test']} images, {cell['epochs']} epochs at {h}x{w})"
+        )
+    return "; ".join(parts)
+
+
+def comparison_with_pictures(result: dict[str, Any]) -> str:
+    """The table, and a picture of each set and cost, which is drawn here."""
+    parts = [comparison_markdown(result)]
+    for name in dict.fromkeys(cell["set"] for cell in result["cells"]):
+        for cost in COSTS:
+            file = HERE.parent / "images" / f"pareto-{result['budget']}-{name}-{cost}.svg"
+            file.write_text(draw_front(result, name, cost), encoding="utf-8")
+            parts.append(f"![{name}: mean IoU against {COSTS[cost]}](images/{file.name})")
+    return "\n\n".join(parts)
 
 
 def one(values: set[Any]) -> Any:
@@ -187,6 +214,19 @@ SECTIONS = (
         "{epochs} epochs, windows of {size} pixels. " + HOW,
         to_markdown,
         "240 images in all",
+    ),
+    (
+        "Accuracy against INT8 time: the small comparison",
+        "pareto-cpu",
+        "Small images, few epochs, narrow rivals and one seed, as two CPU cores allow; the full comparison is "
+        "`--budget gpu25` and needs a GPU. {sets}: images to train, validate and test. Every network has the same "
+        "recipe, from scratch (LR-ASPP and ERFNet are usually pre-trained), and the same search for its learning rate: "
+        "{rates} on the validation images of the first set. OneNet-X's layout was chosen on CamVid's validation images "
+        "(docs/notebook.md), the others' are as published. Scores: mean IoU on the test images of the INT8 file, that "
+        "of the float one behind it. Times: of the quickest file and runtime at 256x256. In float: operators that INT8 "
+        "leaves in float between those in integers.",
+        comparison_with_pictures,
+        "",
     ),
     (
         "Reading images and training on them",
