@@ -15,7 +15,7 @@ from onenet.deploy.silence import silent
 from onenet.errors import DataError
 
 LARGEST = 2048 * 2048  # pixels that a program of images has memory for
-_LOCK = threading.Lock()  # all programs of a process share one pool of threads, and its size
+_LOCK = threading.Lock()  # programs share one pool of threads, whose size the last one opened sets
 
 
 class ExecutorchSession:
@@ -38,7 +38,9 @@ class ExecutorchSession:
                 raise unreadable(source, error) from None
             if self._method is None:
                 raise unreadable(source, ValueError("it has no method forward"))
-        self._threads, self._pool = threads or usable_cores(), portable_lib
+            threads = threads or usable_cores()
+            if portable_lib._threadpool_get_thread_count() != threads:
+                portable_lib._unsafe_reset_threadpool(threads)  # nobody computes now
         self.sizes = tuple(self._method.metadata.input_tensor_meta(0).sizes())
 
     def __call__(self, array: NDArray) -> NDArray:
@@ -56,9 +58,7 @@ class ExecutorchSession:
         import torch
 
         tensor = torch.from_numpy(np.require(array, np.float32, ["C", "W"]))
-        with _LOCK:  # a method has one memory, too
-            if self._pool._threadpool_get_thread_count() != self._threads:
-                self._pool._unsafe_reset_threadpool(self._threads)  # nobody else computes now
+        with _LOCK:  # a method has one memory, and the pool must not change meanwhile
             try:
                 return self._method.execute([tensor])[0].numpy()
             except RuntimeError as error:

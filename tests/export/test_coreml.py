@@ -17,8 +17,8 @@ coremltools = pytest.importorskip("coremltools", reason="in an environment of it
 CONV = Description(form="conv")
 
 
-@pytest.mark.parametrize("name", ["onenet-ed-4", "onenet-e-4", "unet-4"])
-def test_the_paper_s_networks_convert_with_their_shuffles(name, tmp_path):
+@pytest.mark.parametrize("name", ["onenet-ed-4", "onenet-e-4", "unet-4", "onenet-x-n"])
+def test_networks_convert_with_their_shuffles(name, tmp_path):
     network = onenet.create_model(name, width=4).eval()
     write_package(network, network.card, CONV, tmp_path / "x.mlpackage")
     program = coremltools.models.MLModel(str(tmp_path / "x.mlpackage"), skip_model_load=True)

@@ -25,9 +25,15 @@ def instructions(data):
 
 @pytest.mark.parametrize(
     ("name", "description"),
-    [("onenet-ed-4", IMAGES), ("onenet-ed-4", ROWS), ("onenet-e-4", IMAGES), ("unet-4", IMAGES)],
+    [
+        ("onenet-ed-4", IMAGES),
+        ("onenet-ed-4", ROWS),
+        ("onenet-e-4", IMAGES),
+        ("unet-4", IMAGES),
+        ("onenet-x-n", IMAGES),
+    ],
 )
-def test_the_paper_s_networks_are_one_delegate_and_nothing_else(name, description):
+def test_a_network_is_one_delegate_and_nothing_else(name, description):
     network = onenet.create_model(name, width=4).eval()
     data = program(program_form(network, description), network.card, description)
     assert instructions(data) == (["DelegateCall"], ["XnnpackBackend"])
