@@ -95,7 +95,7 @@ def write_pair(root: Path, stem: str, image: np.ndarray, mask: np.ndarray) -> No
 @pytest.fixture(scope="session")
 def tiny() -> list[str]:
     """Changes to any recipe that let an epoch last a fraction of a second, on the CPU, in plain float32."""
-    network = ["model.width=4", "model.depth=2", "model.stem_repeat=1"]
+    network = ["model.name=onenet-e-4", "model.width=4", "model.depth=2", "model.stem_repeat=1"]
     run = ["train.epochs=2", "train.batch=4", "train.validate_every=1"]
     machine = ["train.device=cpu", "train.precision=32-true", "train.workers=0"]
     return ["data.size=16", *network, *run, *machine]
