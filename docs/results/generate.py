@@ -41,7 +41,7 @@ def facts(record: dict[str, Any], of_the_set: str) -> dict[str, Any]:
     result = record["result"]
     if isinstance(result, dict):
         known |= {"device": str(result.get("device", "")).upper(), "scored": result.get("images")}
-    if isinstance(result, dict) and "rates" in result:
+    if isinstance(result, dict) and "budget" in result:
         known |= {"rates": " and ".join(f"{rate:g}" for rate in result["rates"]), "sets": sets_of(result)}
     elif isinstance(result, dict) and "cells" in result:
         cells = result["cells"]
