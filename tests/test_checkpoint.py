@@ -298,8 +298,8 @@ class TestLoadWeights:
         check_same_weights(model, before)
 
 
-def test_parameter_count_is_of_what_is_learnt():
+def test_parameter_count_is_of_what_is_learnt_frozen_or_not():
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     assert parameter_count(model) == 3 * 4 + 4 + 2 * 4  # running statistics are not learnt
     model[0].requires_grad_(False)
-    assert parameter_count(model) == 2 * 4
+    assert parameter_count(model) == 3 * 4 + 4 + 2 * 4
