@@ -81,3 +81,8 @@ def test_every_shipped_model_has_a_full_card_and_both_files(name):
     assert set(card.about) >= {"knows", "limits", "licence", "unsure"} and card.scores["test"]["mean_iou"] > 0
     assert card.training["data"] and card.training["recipe"]
     assert onenet.Segmenter(name, "onnxruntime").card == card
+
+
+def test_an_empty_shelf_says_so(onenet_command, tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "_folder", lambda: tmp_path)
+    assert "no models come with their weights" in onenet_command("list", "--trained").error

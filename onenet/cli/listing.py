@@ -13,11 +13,14 @@ def show(
 ) -> None:
     """List names: networks (with millions of parameters), recipes, data formats, packaged images, studies."""
     from onenet.errors import ConfigError, did_you_mean
+    from onenet.weights import shipped_names
 
     if what not in WHAT:
         raise ConfigError(f"cannot list {what!r}: {did_you_mean(what, WHAT)}")
     if trained and what != "models":
         raise ConfigError(f"--trained: models may come with weights, {what} do not; leave it out")
+    if trained and not shipped_names():
+        raise ConfigError("no models come with their weights in this version; train one: onenet train --data SPEC")
     for line in _trained() if trained else _lines(what):
         print(line)
 
