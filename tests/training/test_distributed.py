@@ -206,7 +206,8 @@ def test_two_processes_have_the_gradient_of_one_agree_on_errors_and_notice_when_
 # --- whole runs on two processes
 
 RUN = [
-    "data.format=pet-small", "data.root=samples:oxford_pet", "data.size=32", "model.width=4", "model.depth=2",
+    "data.format=pet-small", "data.root=samples:oxford_pet", "data.size=32", "model.width=4",
+    "model.name=onenet-e-4", "model.depth=2",
     "model.stem_repeat=1", "train.epochs=3", "train.batch=4", "train.device=cpu", "train.precision=32-true",
     "train.optimizer=sgd", "train.learning_rate=0.05", "train.examples=1", "loss.auxiliary=0.4", "loss.focal=0.5",
     "train.clip=1",

@@ -15,7 +15,8 @@ COMMAND = [sys.executable, "-m", "onenet", "train"]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 EPOCHS = 100
 RUN = [
-    "data.format=pet-small", "data.root=samples:oxford_pet", "data.size=32", "model.width=4", "model.depth=2",
+    "data.format=pet-small", "data.root=samples:oxford_pet", "data.size=32", "model.width=4",
+    "model.name=onenet-e-4", "model.depth=2",
     "model.stem_repeat=1", f"train.epochs={EPOCHS}", "train.batch=4", "train.device=cpu", "train.precision=32-true",
     "train.accumulate=2", "train.clip=1", "train.examples=1", "loss.auxiliary=0.4", "train.validate_every=3",
 ]  # fmt: skip
