@@ -15,11 +15,14 @@ from onenet.deploy.silence import silent
 from onenet.errors import DataError
 
 LARGEST = 2048 * 2048  # pixels that a program of images has memory for
-_LOCK = threading.Lock()  # programs share one pool of threads, whose size the last one opened sets
+_LOCK = threading.Lock()
+_SIZED: list[bool] = []  # filled once the pool of threads has its size: programs keep pointers to it
 
 
 class ExecutorchSession:
     """A program with one method, `forward`, for one image at a time, or for as many rows as it was written for.
+
+    All programs of a process share the threads that the first one asked for.
 
     Raises:
         OneNetError: executorch is not installed.
@@ -32,15 +35,15 @@ class ExecutorchSession:
             from executorch.extension.pybindings import portable_lib
             from executorch.runtime import Runtime
 
+            if not _SIZED and portable_lib._threadpool_get_thread_count() != (threads or usable_cores()):
+                portable_lib._unsafe_reset_threadpool(threads or usable_cores())
+            _SIZED.append(True)
             try:
                 self._method = Runtime.get().load_program(source).load_method("forward")
             except Exception as error:  # the runtime has no common class for what it raises
                 raise unreadable(source, error) from None
             if self._method is None:
                 raise unreadable(source, ValueError("it has no method forward"))
-            threads = threads or usable_cores()
-            if portable_lib._threadpool_get_thread_count() != threads:
-                portable_lib._unsafe_reset_threadpool(threads)  # nobody computes now
         self.sizes = tuple(self._method.metadata.input_tensor_meta(0).sizes())
 
     def __call__(self, array: NDArray) -> NDArray:
@@ -58,7 +61,7 @@ class ExecutorchSession:
         import torch
 
         tensor = torch.from_numpy(np.require(array, np.float32, ["C", "W"]))
-        with _LOCK:  # a method has one memory, and the pool must not change meanwhile
+        with _LOCK:  # a method has one memory, and all have one pool
             try:
                 return self._method.execute([tensor])[0].numpy()
             except RuntimeError as error:
