@@ -96,6 +96,15 @@ def _split(factor: Factor, outer: int) -> tuple[Factor, Factor]:
 def _joined(first: Axis, second: Axis) -> Axis:
     finer, other = (first, second) if len(first) >= len(second) else (second, first)
     sizes = [factor.size for factor in finer]
-    fitted = [_merged(axis) for axis in reshaped((other,), sizes)]
+    fitted = tuple(_merged(axis) for axis in reshaped((other,), sizes))
+    if interval(fitted) != interval(other) and _is_run(
+        finer
+    ):  # it was rounded outwards: a run of places needs no parts
+        finer, fitted = (_merged(finer),), (_merged(other),)
     pairs = zip(finer, fitted, strict=True)
     return tuple(Factor(a.size, min(a.low, b.low), max(a.high, b.high)) for a, b in pairs)
+
+
+def _is_run(axis: Axis) -> bool:
+    """Whether the places of an axis follow one another without a gap: all of its inner factors are whole."""
+    return is_whole(axis[1:])

@@ -52,3 +52,13 @@ def test_a_part_lies_in_its_axis_and_is_never_empty():
     assert interval(part(10, -3, 4)) == (0, 4) and interval(part(10, 8, 99)) == (8, 10)
     assert interval(part(10, 12, 15)) == (9, 10) and interval(part(10, 4, 4)) == (4, 5)
     assert is_whole(whole(7)) and not is_whole(part(7, 0, 6))
+
+
+def test_the_union_of_runs_is_not_rounded_to_the_parts_of_one_of_them():
+    """A feature that is unshuffled, and that a kernel looks at: rows [16, 24) in pairs, and rows [15, 25)."""
+    (pairs,) = reshaped((part(20, 8, 12), whole(2)), (40,))
+    (joined,) = union((pairs,), (part(40, 15, 25),))
+    assert interval(joined) == (15, 25)
+    (odd,) = reshaped((part(20, 8, 12), part(2, 0, 1)), (40,))  # even rows only: no run
+    (joined,) = union((odd,), (part(40, 15, 25),))
+    assert interval(joined) == (14, 26)
