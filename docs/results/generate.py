@@ -148,6 +148,18 @@ def speed_markdown() -> str:
     return "\n".join(["", *lines, "", about + ".", ""])
 
 
+def x_s_line() -> str:
+    """What onenet-x-s costs."""
+    result = read("pareto-cpu")["result"]
+    cell = next(cell for cell in result["cells"] if cell["model"] == "onenet-x-s")
+    times = {r["model"]: r["ms"]["median"] for r in result["timing"]["rows"] if r["precision"] == "int8"}
+    ratio = times["unet-4,width=16"] / times["onenet-x-s"]
+    return (
+        f"`onenet-x-s` has {cell['parameters'] / 1e6:.2f} million parameters and an INT8 file of "
+        f"{cell['files']['megabytes']:.1f} MB, {ratio:.1f} times as fast as that of a unet-4 of width 16"
+    )
+
+
 def readme_lines() -> dict[str, str]:
     """What README.md says between its markers."""
     record = read("demo")
@@ -157,6 +169,7 @@ def readme_lines() -> dict[str, str]:
         "demo-minutes": f"{record['seconds'] / 60:.1f} minutes",
         "pet-small": "\n" + to_markdown(read("pet-small")["result"]) + "\n",
         "speed": speed_markdown(),
+        "x-s": x_s_line(),
     }
 
 

@@ -43,6 +43,8 @@ def study(
                 raise ConfigError(f"--rescore: study {plan.name} keeps what it scored; leave it out")
             result = run_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say, train)
             table = comparison_markdown(result)
+        elif not train:
+            raise ConfigError(f"--no-train: study {plan.name} scores each cell when it is trained; leave it out")
         else:
             result = run_plan(plan, folder, words[1:], train_with_progress, rescore)
             table = to_markdown(result)

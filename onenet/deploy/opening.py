@@ -59,6 +59,8 @@ def open_exported(
         only = path.suffix.lower()[1:]
         if runtime not in ("auto", only):
             raise ConfigError(f"{path}: only {only} runs this, not {runtime}; give the .onnx file")
+        if classes:
+            raise ConfigError(f"{path}: knows its classes; leave --classes out")
         card, description = _beside(path)
         if only == "executorch":
             from onenet.deploy.executorch import ExecutorchSession

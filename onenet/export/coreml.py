@@ -6,7 +6,6 @@ back from the package and computed in torch, operator by operator.
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +59,7 @@ def make_package(network: Network, graph: Made, dataset: Dataset | None, say: Sa
         files = {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
     if failure := parity.failure():
         raise FailedCheckError(f"{card.architecture}{COREML} is not the network: {failure}; nothing was written")
-    made = replace(
-        graph, suffix="", description=description, parity=parity, islands=(), speed=None, score=None, score_before=None,
-        scored_on="",
-    )  # fmt: skip
-    return Folder(COREML, files, made)
+    return Folder(COREML, files, graph.in_other_format("", description, parity))
 
 
 def write_package(network: Network, card: Card, description: Description, path: Path) -> None:

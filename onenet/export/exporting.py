@@ -90,6 +90,13 @@ class Made:
     speed: float | None = None
     islands: tuple[str, ...] = ()
 
+    def in_other_format(self, suffix: str, description: Description, parity: Parity) -> "Made":
+        """What is known of the same network in another format: its own comparison, and no score or speed."""
+        return replace(
+            self, suffix=suffix, description=description, parity=parity, islands=(), speed=None, score=None,
+            score_before=None, scored_on="",
+        )  # fmt: skip
+
 
 def make_graphs(
     network: Network, wanted: Wanted, dataset: Dataset | None = None, say: Say = lambda line: None

@@ -1,7 +1,6 @@
 """A network -> a LiteRT model (.tflite), in float32, for images of any size: the form of which ExecuTorch is given."""
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -50,9 +49,5 @@ def make_litert(network: Network, graph: Made, dataset: Dataset | None, say: Say
     parity = compare(EagerRunner(network), runner, trial.images, card)
     if failure := parity.failure():
         raise FailedCheckError(f"{card.architecture}{LITERT} is not the network: {failure}; nothing was written")
-    made = replace(
-        graph, suffix="", description=description, parity=parity, islands=(), speed=None, score=None, score_before=None,
-        scored_on="",
-    )  # fmt: skip
     texts = {name: text.encode() for name, text in to_folder_texts(card, description).items()}
-    return Folder(LITERT, {"model.tflite": data, **texts}, made)
+    return Folder(LITERT, {"model.tflite": data, **texts}, graph.in_other_format("", description, parity))

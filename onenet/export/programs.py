@@ -61,10 +61,7 @@ def make_programs(
         session = ExecutorchSession(data)
         runner = program_runner(session, card, description)
         parity = compare(eager, runner, trial.images, card)
-        made = replace(
-            graph, description=description, parity=parity, islands=(), speed=None, score=None, score_before=None,
-            scored_on="",
-        )  # fmt: skip
+        made = graph.in_other_format(graph.suffix, description, parity)
         if in_integers:
             assert dataset is not None and graph.score_before is not None
             after = scored_mean_iou(runner, card, dataset)

@@ -103,7 +103,7 @@ class _Study:
         if not all(_is_finished(folder) for folder in searched):
             return False
         tried = self._tried(model)
-        return bool(tried) and _is_finished(self._folder(cell, _best(tried)))
+        return not tried or _is_finished(self._folder(cell, _best(tried)))
 
     def train(self, cell: Cell) -> RunFolder:
         """The finished run of a cell, at the network's own learning rate.

@@ -24,5 +24,7 @@ def test_an_unknown_study_is_answered_with_the_nearest(onenet_command):
 def test_a_study_can_be_begun_with_one_of_its_seeds(onenet_command):
     result = json.loads(onenet_command("study", "pet-small", *QUICK, "--out", "study", "--seeds", "1", "--json").out)
     assert [cell["seed"] for cell in result["cells"]] == [1] * 4
+    line = onenet_command("study", "pet-small", "--no-train").error
+    assert line == "--no-train: study pet-small scores each cell when it is trained; leave it out"
     line = onenet_command("study", "pet-small", "--seeds", "1,7").error
     assert line == "--seeds 1,7: the study's seeds are 0, 1, 2, '7' is none of them"

@@ -103,6 +103,8 @@ def test_a_foreign_file_without_names_says_what_to_do(tmp_path):
 def test_a_file_of_ours_takes_no_names(exported_files):
     with pytest.raises(ConfigError, match=r"e\.onnx: knows its classes; leave --classes out"):
         open_exported(exported_files / "e.onnx", classes=["a", "b"])
+    with pytest.raises(ConfigError, match=r"x\.openvino: knows its classes"):
+        open_exported("x.openvino", classes=["a", "b"])
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,14 @@ def test_how_far_it_looks_is_in_the_description(flat, conv):
     assert halo.top % 4 == halo.left % 4 == 0 and 0 < halo.left < 32
 
 
+def test_in_another_format_only_its_own_comparison_is_known(conv):
+    made, exact = conv.graphs[".int8"], conv.graphs[""]
+    other = made.in_other_format("", exact.description, exact.parity)
+    assert (other.suffix, other.description, other.parity) == ("", exact.description, exact.parity)
+    assert other.score is other.score_before is other.speed is None and other.islands == () and other.scored_on == ""
+    assert other.graph is made.graph and other.compared_on == made.compared_on
+
+
 def test_every_graph_was_compared_and_scored(flat, conv):
     for made in (*flat.graphs.values(), *conv.graphs.values()):
         assert made.parity.images >= 8 and made.parity.sizes[0] < made.parity.sizes[1]
