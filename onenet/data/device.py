@@ -17,7 +17,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from onenet.data.cache import readable_instead
 from onenet.data.transforms import Picture
-from onenet.data.variation import Augmentation, Foreground, Variation, gaussian, to_picture
+from onenet.data.variation import Augmentation, Foreground, Variation, gaussian, hue_turn, to_picture
 from onenet.errors import DataError
 
 LEVELS = 4
@@ -182,6 +182,9 @@ def _look(x: Tensor, variations: Sequence[Variation], send: Callable[[np.ndarray
     x = x * (brightness * contrast) + (1 - contrast) * mean
     if x.shape[3] == 3:
         x = torch.lerp(x.mean(dim=3, keepdim=True), x, saturation)
+        if any(variation.hue for variation in variations):
+            turns = send(np.stack([hue_turn(variation.hue) for variation in variations]))
+            x = torch.einsum("bhwc,bdc->bhwd", x, turns)
     if any(variation.blur for variation in variations):
         weights = send(_kernels([gaussian(variation.blur) for variation in variations]))
         x = _blurred(_blurred(x, weights, 1), weights, 2)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onenet.data.sample import Sample
-from onenet.data.variation import Augmentation, Box, Foreground, Variation, gaussian, to_picture
+from onenet.data.variation import Augmentation, Box, Foreground, Variation, gaussian, hue_turn, to_picture
 from onenet.images import resize
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
@@ -103,11 +103,13 @@ def cut_labels(
 
 
 def change_look(image: Pixels, variation: Variation) -> Pixels:
-    """Colours, then blur, then noise, with one rounding at the end; saturation is of three channels only."""
+    """Colours, then blur, then noise, with one rounding at the end; saturation and hue are of three channels only."""
     if variation.keeps_colours:
         return image
     white = np.float32(255 if image.dtype == np.uint8 else 1)
     x = _colours(image.astype(np.float32), *map(np.float32, variation.colour))
+    if variation.hue and x.shape[2] == 3:
+        x = x @ hue_turn(variation.hue).T
     if variation.blur:
         x = _blurred(_blurred(x, gaussian(variation.blur), 0), gaussian(variation.blur), 1)
     if variation.noise:

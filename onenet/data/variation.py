@@ -31,6 +31,7 @@ class Variation:
         angle: radians by which it is turned about its centre, in the proportions of the sample.
         mirrored: left to right, upside down.
         colour: factors of brightness, contrast and saturation.
+        hue: radians by which colours turn about grey.
         blur: standard deviation of a Gaussian in pixels of the sample.
         noise: standard deviation, where 1 is white; the noise itself is drawn from `noise_seed`.
     """
@@ -39,13 +40,14 @@ class Variation:
     angle: float
     mirrored: tuple[bool, bool]
     colour: tuple[float, float, float]
+    hue: float
     blur: float
     noise: float
     noise_seed: int
 
     @property
     def keeps_colours(self) -> bool:
-        return self.colour == (1.0, 1.0, 1.0) and self.blur == 0 and self.noise == 0
+        return self.colour == (1.0, 1.0, 1.0) and self.hue == self.blur == self.noise == 0
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Augmentation:
         """
         u = generator.random(14)
         noise_seed = int(generator.integers(2**62))
+        turn = 2 * float(generator.random()) - 1
         augment, strength = self.augment, self.augment.strength
         angle = math.radians(augment.rotate * strength * (2 * u[0] - 1))
         height, width = self._window(shape, u[1], u[2])
@@ -96,6 +99,7 @@ class Augmentation:
                 bool(augment.vertical_flip and strength and u[11] < 0.5),
             ),
             colour=(brightness, contrast, saturation),
+            hue=math.radians(min(180.0, augment.hue * strength) * turn),
             blur=float(augment.blur * strength * u[12]),
             noise=float(augment.noise * strength * u[13]),
             noise_seed=noise_seed,
@@ -189,6 +193,14 @@ def turned(down: float, right: float, angle: float) -> Spot:
     """A place relative to the centre of a sample, turned by `angle`."""
     cos, sin = math.cos(angle), math.sin(angle)
     return sin * right + cos * down, cos * right - sin * down
+
+
+def hue_turn(angle: float) -> NDArray[np.float32]:
+    """The matrix (3, 3) that turns red, green and blue about grey by an angle in radians (Rodrigues); means stay."""
+    cos, side = math.cos(angle), math.sin(angle) / math.sqrt(3)
+    even = (1 - cos) / 3
+    rows = [[cos + even, even - side, even + side], [even + side, cos + even, even - side]]
+    return np.array([*rows, [even - side, even + side, cos + even]], dtype=np.float32)
 
 
 def to_picture(box: Box, angle: float, size: tuple[int, int]) -> NDArray[np.float64]:

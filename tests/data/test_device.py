@@ -14,7 +14,7 @@ from onenet.data.variation import Augmentation
 CPU = torch.device("cpu")
 LIVELY = AugmentConfig(
     strength=1.0, scale=(0.5, 2.0), ratio=(0.8, 1.25), rotate=0.0, flip=True, vertical_flip=True,
-    colour=0.4, blur=0.0, noise=0.0,
+    colour=0.4, hue=90.0, blur=0.0, noise=0.0,
 )  # fmt: skip
 TURNED = dataclasses.replace(LIVELY, rotate=180.0, blur=2.0)
 
@@ -71,7 +71,7 @@ def test_a_picture_seen_from_afar_is_not_grainy(times):
     """Noise averages out, over n x n pixels to an nth; taken from single pixels it would stay."""
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (256, 256, 1), dtype=np.uint8)
-    augment = dataclasses.replace(LIVELY, scale=(1 / times, 1 / times), ratio=(1.0, 1.0), colour=0.0)
+    augment = dataclasses.replace(LIVELY, scale=(1 / times, 1 / times), ratio=(1.0, 1.0), colour=0.0, hue=0.0)
     augmentation = Augmentation((32, 32), (32, 32), "none", augment)
     picture = Picture(noise, np.zeros((256, 256), np.uint8), (256, 256))
     images, _, host_images, _ = both([picture], augmentation, [0, 0, 0])
@@ -80,7 +80,7 @@ def test_a_picture_seen_from_afar_is_not_grainy(times):
 
 
 def test_far_away_edges_are_mirrored_as_on_the_host():
-    augment = dataclasses.replace(LIVELY, scale=(0.1, 0.1), colour=0.0, rotate=30.0)
+    augment = dataclasses.replace(LIVELY, scale=(0.1, 0.1), colour=0.0, hue=0.0, rotate=30.0)
     images, masks, host_images, host_masks = both(
         [textured((33, 47))], Augmentation((64, 64), (64, 64), "cover", augment), [0, 0, 0]
     )
@@ -90,7 +90,7 @@ def test_far_away_edges_are_mirrored_as_on_the_host():
 
 def test_the_smallest_pictures_pass():
     pictures = [textured((1, 1)), textured((1, 7)), textured((5, 2))]
-    augmentation = Augmentation((8, 8), (8, 8), "none", dataclasses.replace(TURNED, colour=0.0))
+    augmentation = Augmentation((8, 8), (8, 8), "none", dataclasses.replace(TURNED, colour=0.0, hue=0.0))
     images, masks, _, host_masks = both(pictures, augmentation, [0, 1, 2])
     assert np.isfinite(images).all() and (masks[0] == host_masks[0]).all()
 
@@ -125,7 +125,7 @@ def test_a_sample_does_not_depend_on_its_neighbours_in_the_batch():
 
 def test_noise_has_its_standard_deviation_and_its_own_seed():
     grey = Picture(np.full((64, 64, 3), 128, np.uint8), np.zeros((64, 64), np.uint8), (64, 64))
-    augment = dataclasses.replace(LIVELY, colour=0.0, noise=0.1)
+    augment = dataclasses.replace(LIVELY, colour=0.0, hue=0.0, noise=0.1)
     device = DevicePictures([grey], Augmentation((64, 64), (64, 64), "none", augment), CPU)
     variation = dataclasses.replace(device.draw(0, np.random.default_rng(0)), noise=0.1)
     other = dataclasses.replace(variation, noise_seed=variation.noise_seed + 1)

@@ -17,11 +17,11 @@ from onenet.data.variation import Augmentation, Variation
 
 STILL = AugmentConfig(
     strength=1.0, scale=(1.0, 1.0), ratio=(1.0, 1.0), rotate=0.0, flip=False, vertical_flip=False,
-    colour=0.0, blur=0.0, noise=0.0,
+    colour=0.0, hue=0.0, blur=0.0, noise=0.0,
 )  # fmt: skip
 LIVELY = dataclasses.replace(STILL, scale=(0.5, 2.0), ratio=(0.8, 1.25), flip=True, vertical_flip=True, colour=0.4)
 WILD = dataclasses.replace(LIVELY, rotate=180.0, blur=2.0, noise=0.2)
-PLAIN = Variation((0.0, 0.0, 1.0, 1.0), 0.0, (False, False), (1.0, 1.0, 1.0), 0.0, 0.0, 0)
+PLAIN = Variation((0.0, 0.0, 1.0, 1.0), 0.0, (False, False), (1.0, 1.0, 1.0), 0.0, 0.0, 0.0, 0)
 
 
 def change(sample, size=(32, 32), fit="none", augment=LIVELY, seed=0, mask_size=None, foreground=0.0):
@@ -290,6 +290,24 @@ def test_colours_change_step_by_step(brightness, contrast, saturation, channels)
     changed = look(image, (brightness, contrast, saturation))
     assert changed.dtype == np.uint8
     assert np.abs(changed - x.clip(0, 255)).max() <= 0.501
+
+
+@pytest.mark.parametrize("degrees", [0.0, 120.0, -120.0, 180.0, 37.0])
+def test_hue_turns_colours_about_grey(degrees):
+    """A third of a turn moves red to green; grey stays; how bright and how far from grey a pixel is stays, too."""
+    image = random_sample(6, 7).image
+    deep = image.astype(np.float32) / 255
+    changed = change_look(deep * 0.2 + 0.4, dataclasses.replace(PLAIN, hue=math.radians(degrees)))
+    before, after = deep * 0.2, changed - 0.4
+    assert np.allclose(after.mean(axis=2), before.mean(axis=2), atol=1e-6)
+    assert np.allclose(np.linalg.norm(after, axis=2), np.linalg.norm(before, axis=2), atol=1e-6)
+    if degrees in (120.0, -120.0):
+        assert np.allclose(after, np.roll(before, 1 if degrees > 0 else -1, axis=2), atol=1e-6)
+    away = before - before.mean(axis=2, keepdims=True), after - after.mean(axis=2, keepdims=True)
+    cosine = (away[0] * away[1]).sum(axis=2) / (away[0] ** 2).sum(axis=2).clip(1e-9)
+    assert np.allclose(cosine, math.cos(math.radians(degrees)), atol=1e-3)
+    grey = random_sample(6, 7, 1).image
+    assert np.array_equal(change_look(grey, dataclasses.replace(PLAIN, hue=1.0)), grey)
 
 
 @pytest.mark.parametrize("sigma", [0.4, 1.3, 6.0])

@@ -15,11 +15,11 @@ from onenet.data.variation import Augmentation, Foreground, gaussian, to_picture
 
 STILL = AugmentConfig(
     strength=1.0, scale=(1.0, 1.0), ratio=(1.0, 1.0), rotate=0.0, flip=False, vertical_flip=False,
-    colour=0.0, blur=0.0, noise=0.0,
+    colour=0.0, hue=0.0, blur=0.0, noise=0.0,
 )  # fmt: skip
 LIVELY = AugmentConfig(
     strength=1.0, scale=(0.5, 2.0), ratio=(0.8, 1.25), rotate=20.0, flip=True, vertical_flip=True,
-    colour=0.4, blur=2.0, noise=0.1,
+    colour=0.4, hue=40.0, blur=2.0, noise=0.1,
 )  # fmt: skip
 
 
@@ -84,6 +84,7 @@ def test_one_dial_turns_all_amounts(strength):
         (ratio, 0.8**strength, 1.25**strength),
         ([math.degrees(v.angle) for v in drawn], -20 * strength, 20 * strength),
         ([factor for v in drawn for factor in v.colour], 1 - colour, 1 + colour),
+        ([math.degrees(v.hue) for v in drawn], -40 * strength, 40 * strength),
         ([v.blur for v in drawn], 0, 2 * strength),
         ([v.noise for v in drawn], 0, 0.1 * strength),
     ):
@@ -99,7 +100,7 @@ def test_flips_happen_half_of_the_time_however_weak_the_rest_is():
 
 
 def test_what_is_switched_off_changes_nothing_else():
-    calm = dataclasses.replace(LIVELY, colour=0.0, blur=0.0, noise=0.0, flip=False)
+    calm = dataclasses.replace(LIVELY, colour=0.0, hue=0.0, blur=0.0, noise=0.0, flip=False)
     for seed in range(5):
         lively, other = draw(seed=seed), draw(seed=seed, augment=calm)
         assert lively.box == other.box and lively.angle == other.angle and other.keeps_colours
