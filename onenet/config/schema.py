@@ -51,6 +51,7 @@ class AugmentConfig:
     flip: bool
     vertical_flip: bool
     colour: float
+    hue: float
     blur: float
     noise: float
 
@@ -78,6 +79,7 @@ class TrainConfig:
     init: str
     freeze: str
     epochs: int
+    samples: int
     batch: int
     optimizer: str
     learning_rate: float
@@ -164,11 +166,11 @@ RANGES = {  # inclusive
     "data.val": (0.001, 0.9), "data.test": (0, 0.9), "data.num_classes": (0, 254), "data.in_channels": (0, 4096),
     "data.value_range": (-1e9, 1e9), "data.background": (-1, 253), "data.ignore_index": (0, 65535),
     "augment.strength": (0, 3), "augment.scale": (0.05, 20), "augment.ratio": (0.1, 10), "augment.rotate": (0, 180),
-    "augment.colour": (0, 1), "augment.blur": (0, 20), "augment.noise": (0, 1),
+    "augment.colour": (0, 1), "augment.hue": (0, 180), "augment.blur": (0, 20), "augment.noise": (0, 1),
     "loss.cross_entropy": (0, 1e6), "loss.dice": (0, 1e6), "loss.focal": (0, 1e6), "loss.focal_gamma": (0, 10),
     "loss.lovasz": (0, 1e6), "loss.boundary": (0, 1e6), "loss.auxiliary": (0, 1e6),
     "loss.background_weight": (0, 1e6), "loss.class_weights": (0, 1e6),
-    "train.epochs": (1, 10**6), "train.batch": (1, 10**5), "train.learning_rate": (0, 100),
+    "train.epochs": (1, 10**6), "train.samples": (0, 10**8), "train.batch": (1, 10**5), "train.learning_rate": (0, 100),
     "train.weight_decay": (0, 10), "train.warmup": (0, 1), "train.step_from": (1, 10**6),
     "train.step_every": (1, 10**6), "train.step_factor": (0, 1), "train.accumulate": (1, 10**4),
     "train.clip": (0, 1e6), "train.ema": (0, 0.99999), "train.validate_every": (1, 10**6),

@@ -1,6 +1,6 @@
 """Items -> batches for training, read by this process or by workers, or made on the device.
 
-Which images make a batch and how each is varied depends on (seed, epoch, index) alone: not on the number of
+Which images make a batch and how each is varied depends on (seed, epoch, draw) alone: not on the number of
 worker processes or ranks, nor on the cache, nor on where a run was interrupted.
 """
 
@@ -24,7 +24,7 @@ from onenet.data.transforms import Picture, varied
 from onenet.data.variation import Augmentation, plan_augmentation
 from onenet.errors import ConfigError, DataError, OneNetError, TrainError
 
-Key = tuple[int, int]  # (epoch, index of the item)
+Key = tuple[int, int]  # (epoch, draw: of n items that of index draw % n)
 Batch = tuple[Tensor, Tensor]
 Read = tuple[Tensor, Tensor, dict[int, str]] | str  # images, masks and what was unreadable; or why there is no batch
 
@@ -35,6 +35,8 @@ _OF_WORKERS = ("dataloader worker", "shared memory", "ancdata", "too many open f
 class EpochBatches(Sampler[list[Key]]):
     """The batches of one epoch, in an order drawn from (seed, epoch); set `epoch` before each pass.
 
+    An epoch takes each of `count` items once, or `samples` in all: some of many items, few items again and again.
+
     A batch is shared by `world` processes: that of `rank` gets every world-th image of it. All get equally many: what
     is left of the last batch after the division is left out, and so is all of it where one image each remains and
     there are other batches, for batch norm may have nothing to average over.
@@ -43,25 +45,29 @@ class EpochBatches(Sampler[list[Key]]):
         ConfigError: `batch` cannot be divided, or there are fewer images than processes.
     """
 
-    def __init__(self, count: int, batch: int, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(self, count: int, batch: int, seed: int, rank: int = 0, world: int = 1, samples: int = 0) -> None:
         if batch % world:
             raise ConfigError(f"train.batch={batch} cannot be shared evenly by {world} devices; "
                               f"use {max(world, batch // world * world)}, or another multiple")  # fmt: skip
-        if count < world:
-            raise ConfigError(f"{count} training image(s) cannot be shared by {world} devices; use fewer of them")
+        self.samples = samples or count
+        if self.samples < world:
+            raise ConfigError(f"{self.samples} training image(s) cannot be shared by {world} devices; "
+                              "use fewer of them")  # fmt: skip
         self.count, self.batch, self.seed, self.rank, self.world = count, batch, seed, rank, world
         self.epoch = 0
 
     def __len__(self) -> int:
-        whole, rest = divmod(self.count, self.batch)
+        whole, rest = divmod(self.samples, self.batch)
         return max(1, whole + (rest // self.world > 1))
 
     def __iter__(self) -> Iterator[list[Key]]:
-        order = np.random.default_rng([_ORDER, self.seed, self.epoch]).permutation(self.count)
+        random = np.random.default_rng([_ORDER, self.seed, self.epoch])
+        rounds = range(-(-self.samples // self.count))
+        order = np.concatenate([random.permutation(self.count) + turn * self.count for turn in rounds])[: self.samples]
         for step in range(len(self)):
             chosen = order[step * self.batch : (step + 1) * self.batch]
             even = len(chosen) // self.world * self.world
-            yield [(self.epoch, int(index)) for index in chosen[self.rank : even : self.world]]
+            yield [(self.epoch, int(draw)) for draw in chosen[self.rank : even : self.world]]
 
 
 class KeptPictures:
@@ -100,8 +106,12 @@ class VariedItems(TorchDataset):
     def __getitem__(self, keys: Sequence[Key]) -> Read:
         try:
             pairs = [
-                varied(self.pictures[index], self.augmentation, sample_generator(self.seed, epoch, index))
-                for epoch, index in keys
+                varied(
+                    self.pictures[draw % len(self.pictures)],
+                    self.augmentation,
+                    sample_generator(self.seed, epoch, draw),
+                )
+                for epoch, draw in keys
             ]
         except OneNetError as error:
             return str(error)
@@ -147,7 +157,7 @@ class TrainingBatches:
         items = dataset.split("train")[: config.train.overfit or None]
         self.device, self.seed, self.waited = device, config.train.seed, 0.0
         self.notes: tuple[str, ...] = ()
-        self._order = EpochBatches(len(items), config.train.batch, self.seed, rank, world)
+        self._order = EpochBatches(len(items), config.train.batch, self.seed, rank, world, config.train.samples)
         self._files = Files(dataset, items, config.data.skip_unreadable)
         self._on_device: DevicePictures | None = None
         augmentation, workers = plan_augmentation(config, dataset), config.train.workers
@@ -221,15 +231,16 @@ class TrainingBatches:
 
     def _make(self, pictures: DevicePictures) -> Iterator[Batch]:
         for keys in self._order:
-            indices = [index for _, index in keys]
-            variations = [pictures.draw(index, sample_generator(self.seed, epoch, index)) for epoch, index in keys]
+            indices = [draw % self._order.count for _, draw in keys]
+            generators = [sample_generator(self.seed, *key) for key in keys]
+            variations = [pictures.draw(*pair) for pair in zip(indices, generators, strict=True)]
             images, masks = pictures.batch(indices, variations)
             yield images.permute(0, 3, 1, 2), masks
 
 
-def sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
+def sample_generator(seed: int, epoch: int, draw: int) -> np.random.Generator:
     """All chance of one sample of one epoch."""
-    return np.random.default_rng([_SAMPLE, seed, epoch, index])
+    return np.random.default_rng([_SAMPLE, seed, epoch, draw])
 
 
 def as_images(pixels: Tensor) -> Tensor:

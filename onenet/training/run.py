@@ -132,7 +132,7 @@ class Run:
         self.seen_before = start.seen if start else (state or {}).get("seen_before", {})
         self.network.card = with_seen(card_of(self.network), self.seen_before)
         freeze(self.network, config.train.freeze)
-        check_batch(config, self.network, len(dataset.split("train")))
+        check_batch(config, self.network, config.train.samples or len(dataset.split("train")))
         self.batches = TrainingBatches(dataset, config, self.device, rank(), world())
         loss = self._make_loss()
         card = card_of(self.network)
@@ -233,7 +233,7 @@ class Run:
         config = self.config
         size, mask_size = config.data.size, config.data.mask_size
         attempt = self.learner.trial(self._make_loss(alone), size, mask_size if any(mask_size) else size)
-        batch = min(config.train.batch, len(self.dataset.split("train")))
+        batch = min(config.train.batch, config.train.samples or len(self.dataset.split("train")))
         return say(config, self.device.type, -(-batch // world()), world(), attempt)
 
     def _save_best(self, report: Report, epoch: int) -> None:

@@ -185,6 +185,34 @@ def test_every_image_comes_once_an_epoch_and_a_last_batch_of_one_is_left_out(bat
     assert batch == 1 or min(len(keys) for keys in drawn) > 1
 
 
+@pytest.mark.parametrize(("count", "samples", "batch"), [(3, 20, 8), (5, 5, 2), (7, 21, 4), (40, 12, 5), (1, 4, 2)])
+def test_an_epoch_of_so_many_samples_takes_each_image_about_as_often(count, samples, batch):
+    batches = EpochBatches(count, batch, seed=0, samples=samples)
+    seen = []
+    for number in range(3):
+        batches.epoch = number
+        drawn = [draw for keys in batches for _, draw in keys]
+        assert len(set(drawn)) == len(drawn) and len(drawn) >= samples - 1  # each draw has its own chance
+        often = np.bincount(np.array(drawn) % count, minlength=count)
+        assert often.max() - often.min() <= 1 + (len(drawn) < samples)
+        seen += drawn
+    assert len({draw % count for draw in seen}) > min(count - 1, samples)
+
+
+@pytest.mark.parametrize("cache", ["none", "memory", "device"])
+def test_an_image_that_comes_again_in_an_epoch_is_varied_anew(loader, cache):
+    changes = ("train.overfit=2", "train.samples=6", "train.batch=6", f"data.cache={cache}")
+    ((images, _),) = epoch(loader(*changes, "augment.strength=0"), 1)
+    assert len(torch.unique(images.flatten(1), dim=0)) == 2
+    assert len(images) == 6
+
+
+def test_draws_of_one_image_differ(loader):
+    batches = loader("train.samples=30", "train.batch=30")
+    ((images, _),) = epoch(batches, 1)
+    assert len(torch.unique(images.flatten(1), dim=0)) == 30
+
+
 def test_one_image_alone_is_a_batch():
     assert list(EpochBatches(count=1, batch=8, seed=0)) == [[(0, 0)]]
 
