@@ -17,7 +17,7 @@ def study(
     ],
     out: Annotated[Path | None, typer.Option(help="Folder of its runs; left out, runs/NAME.")] = None,
     seeds: Annotated[str, typer.Option(help="Only these seeds of the study, for example 0 or 0,1.")] = "",
-    budget: Annotated[str, typer.Option(help="Of a comparison: cpu or gpu25.")] = "",
+    budget: Annotated[str, typer.Option(help="Of a study that has some: quick, cpu, gpu25, paper.")] = "",
     train: Annotated[bool, typer.Option(help="Train what is missing; else score what is there.")] = True,
     rescore: Annotated[bool, typer.Option("--rescore", help="Score the models of done cells again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -32,15 +32,25 @@ def study(
     from onenet.study.comparison import run_comparison
     from onenet.study.comparison_table import comparison_markdown
     from onenet.study.grid import run_plan, to_markdown
-    from onenet.study.plan import Comparison, load_plan
+    from onenet.study.paper_tables import run_table
+    from onenet.study.paper_tables_page import table_markdown, table_page
+    from onenet.study.plan import Comparison, PaperTable, load_plan
 
+    if words[0] == "table2":
+        raise ConfigError("Table 2 counts and trains nothing: onenet bench table2")
     plan = load_plan(words[0], budget)
     plan = replace(plan, seeds=_chosen(seeds, plan.seeds)) if seeds else plan
     folder = out or Path("runs") / (f"{plan.name}-{budget}" if budget else plan.name)
     with redirect_stdout(sys.stderr):  # progress; standard output holds the result
-        if isinstance(plan, Comparison):
-            if rescore:
-                raise ConfigError(f"--rescore: study {plan.name} keeps what it scored; leave it out")
+        if rescore and isinstance(plan, (Comparison, PaperTable)):
+            raise ConfigError(f"--rescore: study {plan.name} keeps what it scored; leave it out")
+        if isinstance(plan, PaperTable):
+            root, changes = _root(words[1:])
+            result = run_table(plan, Path(root), changes, folder, train_with_progress, _say, train)
+            table = table_markdown(result)
+            with atomic_write(folder / f"{plan.name}.html") as page:
+                page.write(table_page(result).encode())
+        elif isinstance(plan, Comparison):
             result = run_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say, train)
             table = comparison_markdown(result)
         elif not train:
@@ -55,6 +65,8 @@ def study(
         print(text)
         return
     print(f"{table}\n\nresult  {folder / f'{plan.name}.json'}")
+    if isinstance(plan, PaperTable):
+        print(f"page    {folder / f'{plan.name}.html'}")
     for picture in _draw(result, folder) if isinstance(plan, Comparison) else ():
         print(f"figure  {picture}")
 

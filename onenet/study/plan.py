@@ -54,6 +54,27 @@ class Comparison:
     tuning_seed: int = 0
 
 
+@dataclass(frozen=True)
+class PaperTable:
+    """A table of the paper measured anew: every model on every set with every seed, one recipe, no search.
+
+    Attributes:
+        models: NAME[,key=value...].
+        sets: named as in `onenet.study.printed` where the paper has them.
+        minutes: no cell is begun after so many; 0: no limit.
+    """
+
+    name: str
+    budget: str
+    recipe: str
+    split: str
+    models: tuple[str, ...]
+    sets: tuple[ImageSet, ...]
+    seeds: tuple[int, ...]
+    overrides: tuple[str, ...]
+    minutes: float = 0.0
+
+
 def plan_names() -> list[str]:
     """The studies that are shipped."""
     plans = resources.files("onenet.study").joinpath("plans").iterdir()
@@ -65,7 +86,7 @@ def budget_names(name: str) -> list[str]:
     return list(_read(name).get("budgets", {}))
 
 
-def load_plan(name: str, budget: str = "") -> Plan | Comparison:
+def load_plan(name: str, budget: str = "") -> Plan | Comparison | PaperTable:
     """Read a shipped plan.
 
     Args:
@@ -84,7 +105,8 @@ def load_plan(name: str, budget: str = "") -> Plan | Comparison:
     if budget and not budgets:
         raise ConfigError(f"--budget {budget}: study {name} has no budgets; leave it out")
     if budgets:
-        return _comparison(name, budget, table["split"], budgets[budget])
+        chosen = budgets[budget]
+        return (_comparison if "rates" in chosen else _paper_table)(name, budget, table["split"], chosen)
     return Plan(
         name=name,
         recipe=table["recipe"],
@@ -100,15 +122,24 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _comparison(name: str, budget: str, split: str, table: dict[str, Any]) -> Comparison:
-    sets = tuple(ImageSet(one["name"], one["folder"], tuple(one["overrides"])) for one in table["sets"])
     lists = {key: tuple(table[key]) for key in ("models", "seeds", "rates", "overrides")}
     return Comparison(
         name,
         budget,
         table["recipe"],
         split,
-        sets=sets,
+        sets=_sets(table),
         minutes=float(table.get("minutes", 0)),
         tuning_seed=table["seeds"][0],
         **lists,
     )
+
+
+def _paper_table(name: str, budget: str, split: str, table: dict[str, Any]) -> PaperTable:
+    lists = {key: tuple(table[key]) for key in ("models", "seeds", "overrides")}
+    minutes = float(table.get("minutes", 0))
+    return PaperTable(name, budget, table["recipe"], split, sets=_sets(table), minutes=minutes, **lists)
+
+
+def _sets(table: dict[str, Any]) -> tuple[ImageSet, ...]:
+    return tuple(ImageSet(one["name"], one["folder"], tuple(one["overrides"])) for one in table["sets"])

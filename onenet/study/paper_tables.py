@@ -1,0 +1,117 @@
+"""Measure a table of the paper anew, cell by cell: true figures, the authors' own, and what is printed.
+
+A cell that is done is kept, so the study can be stopped and continued at any time.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from onenet.bench.complexity import measure
+from onenet.checkpoint import parameter_count
+from onenet.config import Config, load_config
+from onenet.errors import ConfigError, TrainError
+from onenet.images import atomic_write
+from onenet.models.catalog import create_model
+from onenet.scoring import evaluate
+from onenet.study.plan import ImageSet, PaperTable
+from onenet.training.changes import changed_keys
+from onenet.training.folder import RunFolder, environment
+from onenet.training.network import card_of
+from onenet.training.run import Run
+
+COUNTED_AT = (256, 256)  # as in Table 2
+
+Say = Callable[[str], None]
+Cell = tuple[ImageSet, str, int]
+
+
+def run_table(
+    plan: PaperTable,
+    root: Path,
+    overrides: Sequence[str],
+    out: Path,
+    on_run: Callable[[Run], None],
+    say: Say = lambda line: None,
+    train: bool = True,
+) -> dict[str, Any]:
+    """Do every cell that is not done yet, and return the result, ready for JSON.
+
+    Args:
+        root: the folder that holds the folders of all sets.
+        overrides: laid over the plan's own.
+        out: holds SET/MODEL-seedS, a run with a `cell.json` when it is done.
+        on_run: trains a run that is ready.
+        say: is told which cell is next.
+        train: False shows what is done, and trains nothing.
+
+    Raises:
+        ConfigError: a folder of `out` holds something else.
+        OneNetError: as training and scoring do; a run that diverges is a cell that failed instead.
+    """
+    started, done, missing, failed = time.monotonic(), [], [], []
+    for cell in _cells(plan):
+        one, model, seed = cell
+        called = f"{one.name}: {model}, seed {seed}"
+        folder = RunFolder(out / one.name / f"{model.replace(',', '-').replace('=', '')}-seed{seed}")
+        file = folder.path / "cell.json"
+        config = _configuration(plan, cell, root, overrides)
+        _refuse_other(folder, config)
+        if not file.is_file():
+            if not train or (plan.minutes and time.monotonic() - started > 60 * plan.minutes):
+                missing.append(called)
+                continue
+            say(f"training {called}")
+            try:
+                on_run(run := Run(config, folder, resume=(folder.path / "config.toml").is_file()))
+            except TrainError as error:
+                failed.append({"cell": called, "reason": str(error)})
+                continue
+            with atomic_write(file) as written:
+                found = {"set": one.name, "model": model, "seed": seed, **_found(run, plan.split)}
+                written.write(json.dumps(found, indent=1).encode())
+        done.append(json.loads(file.read_text(encoding="utf-8")))
+    return {
+        "study": plan.name, "budget": plan.budget, "recipe": plan.recipe, "split": plan.split,
+        "environment": environment(), "missing": missing, "failed": failed, "cells": done,
+    }  # fmt: skip
+
+
+def _cells(plan: PaperTable) -> Iterator[Cell]:
+    """In the order of their worth: a first seed of everything before the second of anything."""
+    return ((one, model, seed) for seed in plan.seeds for one in plan.sets for model in plan.models)
+
+
+def _configuration(plan: PaperTable, cell: Cell, root: Path, overrides: Sequence[str]) -> Config:
+    one, model, seed = cell
+    name, *sizes = model.split(",")
+    return load_config(
+        plan.recipe,
+        [
+            *plan.overrides, *one.overrides, *overrides, f"data.root={root / one.folder}", f"model.name={name}",
+            *(f"model.{size}" for size in sizes), f"train.seed={seed}",
+        ],
+    )  # fmt: skip
+
+
+def _refuse_other(folder: RunFolder, config: Config) -> None:
+    if not (folder.path / "config.toml").is_file():
+        return
+    if keys := changed_keys(folder.config().to_dict(), config):
+        raise ConfigError(f"{folder.path}: holds a cell with {', '.join(keys)}; choose another --out")
+
+
+def _found(run: Run, split: str) -> dict[str, Any]:
+    """What a finished run cost and scores, in our figures and in the authors'."""
+    config, card = run.config, card_of(run.network)
+    evaluation = evaluate(run.folder.model, config.data, split, authors=True)
+    cost = measure(lambda: create_model(card.architecture, **card.arguments), COUNTED_AT)
+    return {
+        "epochs": config.train.epochs, "size": list(config.data.size), "precision": run.precision,
+        "parameters": parameter_count(run.network), "gmacs": round(cost.flops / 2e9, 4),
+        "train_minutes": round(sum(row["seconds"] for row in run.rows) / 60, 2),
+        "images": {name: len(items) for name, items in evaluation.dataset.items.items()},
+        "report": evaluation.report.to_dict() | {"per_image": None},
+    }  # fmt: skip
