@@ -19,6 +19,9 @@ def study(
     seeds: Annotated[str, typer.Option(help="Only these seeds of the study, for example 0 or 0,1.")] = "",
     budget: Annotated[str, typer.Option(help="Of a study that has some: quick, cpu, gpu25, paper.")] = "",
     train: Annotated[bool, typer.Option(help="Train what is missing; else score what is there.")] = True,
+    earlier: Annotated[
+        Path | None, typer.Option("--continue", help="An earlier result of a comparison, whose cells are taken over.")
+    ] = None,
     rescore: Annotated[bool, typer.Option("--rescore", help="Score the models of done cells again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -44,6 +47,8 @@ def study(
     with redirect_stdout(sys.stderr):  # progress; standard output holds the result
         if rescore and isinstance(plan, (Comparison, PaperTable)):
             raise ConfigError(f"--rescore: study {plan.name} keeps what it scored; leave it out")
+        if earlier and not isinstance(plan, Comparison):
+            raise ConfigError(f"--continue: study {plan.name} is no comparison; leave it out")
         if isinstance(plan, PaperTable):
             root, changes = _root(words[1:])
             result = run_table(plan, Path(root), changes, folder, train_with_progress, _say, train)
@@ -51,7 +56,8 @@ def study(
             with atomic_write(folder / f"{plan.name}.html") as page:
                 page.write(table_page(result).encode())
         elif isinstance(plan, Comparison):
-            result = run_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say, train)
+            known = _read(earlier) if earlier else None
+            result = run_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say, train, known)
             table = comparison_markdown(result)
         elif not train:
             raise ConfigError(f"--no-train: study {plan.name} scores each cell when it is trained; leave it out")
@@ -69,6 +75,19 @@ def study(
         print(f"page    {folder / f'{plan.name}.html'}")
     for picture in _draw(result, folder) if isinstance(plan, Comparison) else ():
         print(f"figure  {picture}")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A result, or the record of one (docs/results)."""
+    from onenet.errors import DataError
+
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        found = found.get("result", found)
+        found["cells"], found["timing"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(f"{file}: is not the result of a comparison; name a file that onenet study wrote") from None
+    return found
 
 
 def _say(line: str) -> None:

@@ -5,7 +5,7 @@ Training comes first, so that on a machine that is lent with a GPU nothing else 
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ def run_comparison(
     on_run: OnRun,
     say: Say = lambda line: None,
     train: bool = True,
+    earlier: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Do every cell that is not done yet, and return the result, ready for JSON.
 
@@ -50,14 +51,19 @@ def run_comparison(
         on_run: trains a run that is ready.
         say: is told which cell is next.
         train: False scores what is trained, and trains nothing.
+        earlier: a result of the same study whose folders may be gone: its cells, rates and times are taken as they are.
 
     Raises:
-        ConfigError: a folder of `out` holds something else.
+        ConfigError: a folder of `out` holds something else, or `earlier` is of another study.
         OneNetError: as training and scoring do; a run that diverges is a cell that failed instead.
     """
-    study, started = _Study(plan, Path(root), out, overrides, on_run), time.monotonic()
+    _refuse_another(plan, earlier or {})
+    study, started = _Study(plan, Path(root), out, overrides, on_run, earlier or {}), time.monotonic()
     missing, failed, cells = [], [], []
     for cell in _cells(plan):
+        if study.known(cell):
+            cells.append(cell)
+            continue
         late = not train or (plan.minutes and time.monotonic() - started > 60 * plan.minutes)
         if late and not study.is_trained(cell):
             missing.append(_called(cell))
@@ -71,13 +77,23 @@ def run_comparison(
         cells.append(cell)
     done = []
     for cell in cells:
-        say(f"scoring {_called(cell)}")
-        done.append(study.score(cell))
+        if not (found := study.known(cell)):
+            say(f"scoring {_called(cell)}")
+            found = study.score(cell)
+        done.append(found)
     return {
         "study": plan.name, "budget": plan.budget, "recipe": plan.recipe, "split": plan.split,
         "rates": list(plan.rates), "environment": environment(), "missing": missing, "failed": failed, "cells": done,
-        "timing": timed(done, plan.sets[0].name, out, say),
+        "timing": earlier["timing"] if earlier else timed(done, plan.sets[0].name, out, say),
     }  # fmt: skip
+
+
+def _refuse_another(plan: Comparison, earlier: Mapping[str, Any]) -> None:
+    for key in ("study", "budget", "recipe", "split", "rates"):
+        ours = {"study": plan.name, "rates": list(plan.rates)}.get(key) or getattr(plan, key)
+        if earlier and earlier.get(key) != ours:
+            raise ConfigError(f"the earlier result has {key} {earlier.get(key)!r}, this study has {ours!r}; "
+                              "only a result of the same study can be continued")  # fmt: skip
 
 
 def _cells(plan: Comparison) -> Iterator[Cell]:
@@ -93,14 +109,28 @@ def _called(cell: Cell) -> str:
 class _Study:
     """The cells of a comparison and what they need of each other: the learning rates."""
 
-    def __init__(self, plan: Comparison, root: Path, out: Path, overrides: Sequence[str], on_run: OnRun) -> None:
+    def __init__(
+        self,
+        plan: Comparison,
+        root: Path,
+        out: Path,
+        overrides: Sequence[str],
+        on_run: OnRun,
+        earlier: Mapping[str, Any],
+    ) -> None:
         self.plan, self.root, self.out, self.overrides, self.on_run = plan, root, out, overrides, on_run
+        self._earlier = {(cell["set"], cell["model"], cell["seed"]): cell for cell in earlier.get("cells", ())}
+
+    def known(self, cell: Cell) -> dict[str, Any] | None:
+        """The cell in an earlier result."""
+        one, model, seed = cell
+        return self._earlier.get((one.name, model, seed))
 
     def is_trained(self, cell: Cell) -> bool:
         """Whether nothing of a cell, its learning rate included, is left to be trained."""
-        first, model = self.plan.sets[0], cell[1]
-        searched = [self._folder((first, model, self.plan.tuning_seed), rate) for rate in self.plan.rates]
-        if not all(_is_finished(folder) for folder in searched):
+        model, tuning = cell[1], (self.plan.sets[0], cell[1], self.plan.tuning_seed)
+        searched = [self._folder(tuning, rate) for rate in self.plan.rates]
+        if not self.known(tuning) and not all(_is_finished(folder) for folder in searched):
             return False
         tried = self._tried(model)
         return not tried or _is_finished(self._folder(cell, _best(tried)))
@@ -136,6 +166,8 @@ class _Study:
 
     def _tried(self, model: str) -> dict[float, float]:
         """Validation score by learning rate, on the first set; without the rates at which the network diverges."""
+        if known := self.known((self.plan.sets[0], model, self.plan.tuning_seed)):
+            return {float(rate): score for rate, score in known["validation_by_rate"].items()}
         found = {}
         for rate in self.plan.rates:
             try:

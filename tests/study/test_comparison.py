@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from onenet.errors import TrainError
+from onenet.errors import ConfigError, TrainError
 from onenet.study.comparison import run_comparison
 from onenet.study.comparison_table import comparison_markdown, points
 from onenet.study.front_plot import Mark, draw_front, front
@@ -88,6 +88,21 @@ def test_what_is_done_is_not_done_again_and_no_cell_begins_too_late(done, plan, 
     scored = run_comparison(replace(plan, seeds=(1, 0)), str(tmp_path), [], tmp_path / "study", trainer, train=False)
     assert scored["cells"] == result["cells"] and len(scored["missing"]) == 4 and trainer.runs == []
     assert comparison_markdown(late).endswith("Not done yet: 4 cells.")
+
+
+def test_an_earlier_result_is_continued_where_its_folders_are_gone(done, plan, tmp_path):
+    result, _ = done
+    earlier = result | {"cells": [cell for cell in result["cells"] if cell["set"] == "one"]}
+    trainer = Trainer()
+    again = run_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=earlier)
+    rates = {cell["model"].split(",")[0]: cell["learning_rate"] for cell in earlier["cells"]}
+    assert trainer.runs == [("two", name, rate) for name, rate in rates.items()]
+    assert again["cells"][:2] == earlier["cells"] and again["timing"] == earlier["timing"]
+    assert [cell["mean_iou"] for cell in again["cells"]] == [cell["mean_iou"] for cell in result["cells"]]
+    left = run_comparison(plan, str(tmp_path), [], tmp_path / "other", trainer, train=False, earlier=earlier)
+    assert len(left["cells"]) == 2 and len(left["missing"]) == 2
+    with pytest.raises(ConfigError, match=r"has rates \[0.5\], this study has \[0.001, 0.01\]; only a result of the"):
+        run_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=earlier | {"rates": [0.5]})
 
 
 def test_a_rate_at_which_a_network_diverges_is_left_out_and_a_network_without_any_has_failed(plan, tmp_path):
