@@ -58,12 +58,15 @@ def quantised_within(
 def most_harmful(
     model: onnx.ModelProto, batches: Sequence[NDArray], open_graph: Callable[[onnx.ModelProto], Session]
 ) -> list[int]:
-    """Places of the layers, the one first whose quantisation alone changes the output most."""
+    """Places of the layers, the one first whose quantisation alone changes the output most.
+
+    A few images say that as well as all of them, and each layer has to be tried.
+    """
     layers, tried = layer_names(model), batches[:4]
     exact = [open_graph(model)(batch) for batch in tried]
     errors = []
     for name in layers:
-        session = open_graph(quantised(model, batches, [other for other in layers if other != name]))
+        session = open_graph(quantised(model, tried, [other for other in layers if other != name]))
         errors.append(sum(_error(session(x), y) for x, y in zip(tried, exact, strict=True)))
     return [int(place) for place in np.argsort(errors)[::-1]]
 
