@@ -41,6 +41,17 @@ def iou_intervals(
     return found
 
 
+def mean_interval(values: NDArray[np.float64], resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float] | None:
+    """The interval (low, high) of the mean of one number per case, NaN left out; None for fewer than two numbers."""
+    known = values[~np.isnan(values)]
+    if len(known) < 2:
+        return None
+    generator = np.random.default_rng(seed)
+    drawn = generator.multinomial(len(known), np.full(len(known), 1 / len(known)), size=resamples)
+    low, high = np.percentile(drawn @ known / len(known), (100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2))
+    return float(low), float(high)
+
+
 def _resampled(sizes: NDArray[np.int64], count: int, generator: np.random.Generator) -> NDArray[np.float64]:
     """The summed areas (count, 3, k) of as many resamples: how often each image is drawn, times its areas."""
     images = len(sizes)

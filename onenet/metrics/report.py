@@ -147,25 +147,27 @@ class Report:
             "data": self.data,
             "split": self.split,
             "images": self.images,
-            **{name: _number(value) for name, value in self.figures().items()},
+            **{name: json_number(value) for name, value in self.figures().items()},
             "background": self.background,
             "overlapping": self.overlapping,
             "classes": list(self._class_rows()),
             "confusion_matrix": self.matrix.tolist(),
-            "per_image": [{"name": name, "mean_iou": _number(value)} for name, value in self.per_image],
+            "per_image": [{"name": name, "mean_iou": json_number(value)} for name, value in self.per_image],
         }
         if self.details is not None:
             intervals = self.details.intervals.items()
-            found["confidence_intervals"] = {name: [_number(low), _number(high)] for name, (low, high) in intervals}
+            found["confidence_intervals"] = {
+                name: [json_number(low), json_number(high)] for name, (low, high) in intervals
+            }
         if self.authors:
-            found["authors"] = {name: _number(value) for name, value in self.authors.items()}
+            found["authors"] = {name: json_number(value) for name, value in self.authors.items()}
         return found
 
     def _class_rows(self) -> Iterator[dict[str, Any]]:
         scores, shares = self.per_class(), self.shares()
         for index, name in enumerate(self.classes):
-            row = {score: _number(values[index]) for score, values in scores.items()}
-            yield {"name": name, "pixels": _number(shares[index]), **row}
+            row = {score: json_number(values[index]) for score, values in scores.items()}
+            yield {"name": name, "pixels": json_number(shares[index]), **row}
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
@@ -174,30 +176,32 @@ class Report:
         """A table of the classes, the means and the single figures; what is not a number is shown as a dash."""
         scores, shares = self.per_class(), self.shares()
         heads = ["class", "pixels", *(SHORT_NAMES[name] for name in scores)]
-        lines = [_row(heads), "|---|" + "---:|" * (len(heads) - 1)]
+        lines = [table_row(heads), "|---|" + "---:|" * (len(heads) - 1)]
         for index, name in enumerate(self.classes):
-            lines.append(_row([name, f"{100 * shares[index]:.1f} %", *(_score(v[index]) for v in scores.values())]))
-        means = [_score(value) for value in self.means().values()]
-        lines.append(_row(["**mean**", "", *(f"**{value}**" for value in means)]))
+            lines.append(
+                table_row([name, f"{100 * shares[index]:.1f} %", *(short_score(v[index]) for v in scores.values())])
+            )
+        means = [short_score(value) for value in self.means().values()]
+        lines.append(table_row(["**mean**", "", *(f"**{value}**" for value in means)]))
         if self.background is not None:
-            means = [_score(value) for value in self.means(True).values()]
-            lines.append(_row([f"mean without {self.classes[self.background]}", "", *means]))
+            means = [short_score(value) for value in self.means(True).values()]
+            lines.append(table_row([f"mean without {self.classes[self.background]}", "", *means]))
         place = f"{self.images} images of {self.data}, split {self.split}"
         lines += ["", f"{place}; {', '.join(self._count_figures())}", *self._detail_figures()]
         if self.authors:
-            theirs = ", ".join(f"{name} {_score(value)}" for name, value in self.authors.items())
+            theirs = ", ".join(f"{name} {short_score(value)}" for name, value in self.authors.items())
             lines += ["", f"{theirs}. {AUTHORS_NOTE}"]
         return "\n".join(lines)
 
     def _count_figures(self) -> Iterator[str]:
         if self.overlapping:
-            yield f"right decisions {_score(confusion.right_decisions(self.matrix))}"
-            yield f"binary cross-entropy {_score(self.cross_entropy)}"
+            yield f"right decisions {short_score(confusion.right_decisions(self.matrix))}"
+            yield f"binary cross-entropy {short_score(self.cross_entropy)}"
             return
-        yield f"pixel accuracy {_score(confusion.pixel_accuracy(self.matrix))}"
-        weighted = _score(self.weighted_cross_entropy)
+        yield f"pixel accuracy {short_score(confusion.pixel_accuracy(self.matrix))}"
+        weighted = short_score(self.weighted_cross_entropy)
         also = "" if weighted == "-" else f" unweighted, {weighted} weighted as trained"
-        yield f"cross-entropy {_score(self.cross_entropy)}{also}"
+        yield f"cross-entropy {short_score(self.cross_entropy)}{also}"
 
     def _detail_figures(self) -> Iterator[str]:
         if self.details is None:
@@ -206,9 +210,9 @@ class Report:
         if self.background is not None:
             names["foreground_iou"] = f"without {self.classes[self.background]}"
         found = {shown: self.details.intervals[name] for name, shown in names.items() if name in self.details.intervals}
-        ranges = ", ".join(f"{shown} {_score(low)} to {_score(high)}" for shown, (low, high) in found.items())
+        ranges = ", ".join(f"{shown} {short_score(low)} to {short_score(high)}" for shown, (low, high) in found.items())
         interval = f"; 95 % confidence interval over images: {ranges}" if ranges else ""
-        yield f"calibration error {_score(self.details.calibration_error)}{interval}"
+        yield f"calibration error {short_score(self.details.calibration_error)}{interval}"
 
 
 SHORT_NAMES = {
@@ -221,13 +225,16 @@ SHORT_NAMES = {
 }
 
 
-def _row(cells: list[str]) -> str:
+def table_row(cells: list[str]) -> str:
+    """A row of a Markdown table."""
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")
 
 
-def _number(value: float) -> float | None:
+def json_number(value: float) -> float | None:
+    """Six decimals, or None for what is not a number."""
     return None if math.isnan(value) or math.isinf(value) else float(np.round(value, 6))
 
 
-def _score(value: float) -> str:
+def short_score(value: float) -> str:
+    """Three decimals, or a dash for what is not a number."""
     return "-" if math.isnan(value) or math.isinf(value) else f"{value:.3f}"
