@@ -30,7 +30,7 @@ def surface_distances(
         truth, prediction: (x, y, z), where a class is.
         spacing: millimetres from voxel to voxel along each axis.
     """
-    true, drawn = (_edge_points(solid) * np.asarray(spacing, np.float64) for solid in (truth, prediction))
+    true, drawn = (_edge_points(solid, spacing) for solid in (truth, prediction))
     return _nearest(true, drawn), _nearest(drawn, true)
 
 
@@ -48,14 +48,15 @@ def surface_dice(distances: tuple[NDArray[np.float64], NDArray[np.float64]], tol
     return float((both <= tolerance + _ROUNDING).mean()) if both.size else float("nan")
 
 
-def _edge_points(solid: Solid) -> NDArray[np.intp]:
+def _edge_points(solid: Solid, spacing: Sequence[float]) -> NDArray[np.float64]:
     from scipy.ndimage import binary_erosion, find_objects
 
     if not solid.any():
-        return np.empty((0, solid.ndim), dtype=np.intp)
+        return np.empty((0, solid.ndim))
     box = find_objects(solid.astype(np.uint8))[0]  # beyond it there is nothing, as beyond the volume
     inside = solid[box]
-    return np.argwhere(inside & ~binary_erosion(inside)) + [part.start for part in box]
+    places = np.argwhere(inside & ~binary_erosion(inside)) + [part.start for part in box]
+    return places * np.asarray(spacing, np.float64)
 
 
 def _nearest(points: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
