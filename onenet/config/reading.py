@@ -13,6 +13,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 from onenet.config.schema import CHOICES, EXAMPLES, FORMATS, RANGES, SECTIONS, TABLES, Config, DataConfig
 from onenet.errors import ConfigError, describe_os_error, did_you_mean
 
+_TEXTS = ("data.root", "data.class_table", "data.class_values", "data.axis", "data.spacing")  # numbers are text there
+
 
 def recipe_names() -> list[str]:
     """The recipes that are shipped."""
@@ -154,7 +156,7 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
         return _convert_tuple(key, value, kind)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if key in ("data.root", "data.class_table", "data.class_values") and not isinstance(value, (str, list, dict)):
+    if key in _TEXTS and not isinstance(value, (str, list, dict)):
         value = str(value)  # a folder may be called 2024
     if type(value) is not kind:
         raise ConfigError(f"{key}={value!r}: expected {kind.__name__}, not {type(value).__name__}")

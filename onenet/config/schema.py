@@ -8,7 +8,8 @@ from typing import Any
 
 import tomli_w
 
-FORMATS = ("folder", "camvid", "voc", "pet-small", "pet-binary", "pet-full")
+VOLUMES = ("msd", "nnunet", "volumes")  # formats whose images are slices of volumes
+FORMATS = ("folder", "camvid", "voc", "pet-small", "pet-binary", "pet-full", *VOLUMES)
 SAMPLES = "samples:"  # data.root = "samples:nuclei" is the folder of that name inside the package
 
 
@@ -24,6 +25,8 @@ class DataConfig:
     val: float
     test: float
     split_seed: int
+    folds: int
+    fold: int
     train_with_val: bool
     num_classes: int
     in_channels: int
@@ -36,6 +39,10 @@ class DataConfig:
     ignore_index: int
     overlapping: bool
     border: str
+    axis: str
+    spacing: tuple[str, ...]
+    intensity: str
+    neighbours: int
     skip_unreadable: bool
     cache: str
 
@@ -153,6 +160,7 @@ CHOICES = {
     "data.fit": ("cover", "none"),
     "data.mask_encoding": ("auto", "index", "colour", "alpha"),
     "data.border": ("ignore", "pet"),
+    "data.axis": ("auto", "0", "1", "2"),
     "data.cache": ("none", "memory", "device"),
     "loss.balance": ("none", "inverse", "enet"),
     "train.freeze": ("none", "encoder"),
@@ -165,6 +173,7 @@ RANGES = {  # inclusive
     "data.size": (1, 65536), "data.mask_size": (0, 65536), "data.split_seed": (0, 2**32),
     "data.val": (0.001, 0.9), "data.test": (0, 0.9), "data.num_classes": (0, 254), "data.in_channels": (0, 4096),
     "data.value_range": (-1e9, 1e9), "data.background": (-1, 253), "data.ignore_index": (0, 65535),
+    "data.folds": (0, 1000), "data.fold": (0, 999), "data.neighbours": (0, 16),
     "augment.strength": (0, 3), "augment.scale": (0.05, 20), "augment.ratio": (0.1, 10), "augment.rotate": (0, 180),
     "augment.colour": (0, 1), "augment.hue": (0, 180), "augment.blur": (0, 20), "augment.noise": (0, 1),
     "loss.cross_entropy": (0, 1e6), "loss.dice": (0, 1e6), "loss.focal": (0, 1e6), "loss.focal_gamma": (0, 10),
@@ -180,5 +189,6 @@ RANGES = {  # inclusive
 EXAMPLES = {
     "data.size": "[256, 256]", "data.mask_size": "[256, 256]", "data.class_names": '["cat", "dog"]',
     "data.class_values": '[0, 128, 255] or ["#000000", "#ff0000"]', "data.value_range": "[0, 4095]",
+    "data.spacing": "[1.0, 1.0]",
     "augment.scale": "[0.5, 2.0]", "augment.ratio": "[0.8, 1.25]", "loss.class_weights": "[0.25, 1.0]",
 }  # fmt: skip

@@ -75,14 +75,19 @@ def find_items(config: DataConfig, refuse: Refuse = stop) -> tuple[dict[str, tup
     if lists := find_lists(root):
         items, more = split_by_lists(everything, lists, refuse)
         return fill_val(items, config), (*notes, *more)
-    return split_items(everything, config.val, config.test, config.split_seed), notes
+    share = split_items(everything, config.val, config.test, config.split_seed, config.folds, config.fold)
+    return share, notes
 
 
 def fill_val(items: dict[str, tuple[Item, ...]], config: DataConfig) -> dict[str, tuple[Item, ...]]:
-    """Keep a share of the training images for validation where the data has none; a test set it can do without."""
-    if items["val"]:
+    """Keep a share of the training images for validation where the data has none; a test set it can do without.
+
+    With `data.folds` the data's own validation images are one with the training images before they are cut.
+    """
+    if items["val"] and not config.folds:
         return items
-    share = split_items(items["train"], config.val, 0.0, config.split_seed)
+    both = (*items["train"], *items["val"])
+    share = split_items(both, config.val, 0.0, config.split_seed, config.folds, config.fold)
     return {**items, "train": share["train"], "val": share["val"]}
 
 

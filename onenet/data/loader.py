@@ -41,11 +41,25 @@ class EpochBatches(Sampler[list[Key]]):
     is left of the last batch after the division is left out, and so is all of it where one image each remains and
     there are other batches, for batch norm may have nothing to average over.
 
+    Args:
+        foreground: indices of which a `share` of all places is drawn instead: an index of the count's second round
+            (count + i), third round and so on is the item i once more, varied otherwise.
+
     Raises:
         ConfigError: `batch` cannot be divided, or there are fewer images than processes.
     """
 
-    def __init__(self, count: int, batch: int, seed: int, rank: int = 0, world: int = 1, samples: int = 0) -> None:
+    def __init__(
+        self,
+        count: int,
+        batch: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        samples: int = 0,
+        foreground: Sequence[int] = (),
+        share: float = 0.0,
+    ) -> None:
         if batch % world:
             raise ConfigError(f"train.batch={batch} cannot be shared evenly by {world} devices; "
                               f"use {max(world, batch // world * world)}, or another multiple")  # fmt: skip
@@ -54,6 +68,7 @@ class EpochBatches(Sampler[list[Key]]):
             raise ConfigError(f"{self.samples} training image(s) cannot be shared by {world} devices; "
                               "use fewer of them")  # fmt: skip
         self.count, self.batch, self.seed, self.rank, self.world = count, batch, seed, rank, world
+        self.foreground, self.share = np.asarray(foreground, dtype=np.int64), share
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -61,13 +76,27 @@ class EpochBatches(Sampler[list[Key]]):
         return max(1, whole + (rest // self.world > 1))
 
     def __iter__(self) -> Iterator[list[Key]]:
-        random = np.random.default_rng([_ORDER, self.seed, self.epoch])
+        generator = np.random.default_rng([_ORDER, self.seed, self.epoch])
         rounds = range(-(-self.samples // self.count))
-        order = np.concatenate([random.permutation(self.count) + turn * self.count for turn in rounds])[: self.samples]
+        order = np.concatenate([generator.permutation(self.count) for _ in rounds])[: self.samples]
+        if self.share and len(self.foreground):
+            chosen = np.flatnonzero(generator.random(self.samples) < self.share)
+            order[chosen] = generator.choice(self.foreground, len(chosen))
+        order += self.count * _earlier(order)
         for step in range(len(self)):
             chosen = order[step * self.batch : (step + 1) * self.batch]
             even = len(chosen) // self.world * self.world
             yield [(self.epoch, int(draw)) for draw in chosen[self.rank : even : self.world]]
+
+
+def _earlier(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each place how often its index stands before it."""
+    seen: dict[int, int] = {}
+    times = np.zeros_like(order)
+    for place, index in enumerate(order.tolist()):
+        times[place] = seen.get(index, 0)
+        seen[index] = int(times[place]) + 1
+    return times
 
 
 class KeptPictures:
@@ -104,13 +133,10 @@ class VariedItems(TorchDataset):
         self.pictures, self.augmentation, self.seed = pictures, augmentation, seed
 
     def __getitem__(self, keys: Sequence[Key]) -> Read:
+        count = len(self.pictures)
         try:
             pairs = [
-                varied(
-                    self.pictures[draw % len(self.pictures)],
-                    self.augmentation,
-                    sample_generator(self.seed, epoch, draw),
-                )
+                varied(self.pictures[draw % count], self.augmentation, sample_generator(self.seed, epoch, draw))
                 for epoch, draw in keys
             ]
         except OneNetError as error:
@@ -157,7 +183,9 @@ class TrainingBatches:
         items = dataset.split("train")[: config.train.overfit or None]
         self.device, self.seed, self.waited = device, config.train.seed, 0.0
         self.notes: tuple[str, ...] = ()
-        self._order = EpochBatches(len(items), config.train.batch, self.seed, rank, world, config.train.samples)
+        share, samples = 0.0 if config.train.overfit else config.train.foreground, config.train.samples
+        foreground = dataset.with_foreground(items) if share else ()
+        self._order = EpochBatches(len(items), config.train.batch, self.seed, rank, world, samples, foreground, share)
         self._files = Files(dataset, items, config.data.skip_unreadable)
         self._on_device: DevicePictures | None = None
         augmentation, workers = plan_augmentation(config, dataset), config.train.workers

@@ -77,7 +77,7 @@ def find_pet(config: DataConfig, refuse: Refuse = stop) -> dict[str, tuple[Item,
     for name in sorted({item.name for item in trainval} & {item.name for item in test}):
         path = Path(config.root) / "annotations" / "test.txt"
         refuse(DataError(f"{path}: names {name!r}, which trainval.txt names too; keep one of them"))
-    return {**split_items(trainval, config.val, 0.0, config.split_seed), "test": test}
+    return {**split_items(trainval, config.val, 0.0, config.split_seed, config.folds, config.fold), "test": test}
 
 
 def _notes(config: DataConfig, items: dict[str, tuple[Item, ...]]) -> tuple[str, ...]:

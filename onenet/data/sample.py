@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from onenet.errors import ConfigError, DataError, did_you_mean
 from onenet.images import image_size, lossy, read_image, read_mask
 
 SPLITS = ("train", "val", "test")
+T = TypeVar("T", bound="Item")
 
 _MOST_SHOWN = 12
 
@@ -30,6 +32,11 @@ class Item:
     mask: Path
     labels: Mapping[int, int] | None = field(default=None, compare=False)
     layers: tuple[Path | None, ...] = ()
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """All files of the image: one, but for volumes with a file per channel."""
+        return (self.image,)
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,14 @@ class Dataset:
             for mask in dict.fromkeys([item.mask, *filter(None, item.layers)]):
                 _refuse_other_size(mask, image_size(mask), image)
 
+    def sources(self, split: str) -> tuple[Item, ...]:
+        """The pairs of files that the items of a split are of: the items themselves, but for slices of volumes."""
+        return self.split(split)
+
+    def with_foreground(self, items: Sequence[Item]) -> tuple[int, ...]:
+        """Which of the items `train.foreground` draws from: none, for each image is drawn as often as the others."""
+        return ()
+
     def samples(self, split: str) -> Iterator[Sample]:
         """Read the images of a split one after the other; unreadable ones are left out where `skip_unreadable`."""
         for item in self.split(split):
@@ -200,18 +215,45 @@ def _refuse_other_size(file: Path, mask: tuple[int, ...], image: tuple[int, ...]
         raise DataError(f"{file}: the mask is {sizes}; make them the same size")
 
 
-def split_items(items: Sequence[Item], val: float, test: float, seed: int) -> dict[str, tuple[Item, ...]]:
+def split_items(
+    items: Sequence[T], val: float, test: float, seed: int, folds: int = 0, fold: int = 0
+) -> dict[str, tuple[T, ...]]:
     """Split at random, reproducibly: shares `val` and `test`, but at least one image each where the share is not 0.
 
+    With `folds` what the test leaves is cut into as many parts of nearly one size, and `fold` is which of them validates
+    (0, 1, ...); the test is the same for every fold.
+
     Raises:
+        ConfigError: there is no such fold.
         DataError: too few images for that.
     """
     order = [items[i] for i in np.random.default_rng(seed).permutation(len(items))]
     counts = [max(1, round(share * len(items))) if share else 0 for share in (val, test)]
+    if folds:
+        return _folded(order, counts[1], folds, fold)
     if len(items) - sum(counts) < 1:
         needed = 1 + sum(share > 0 for share in (val, test))
-        where = items[0].image.parent if items else "the folder"
-        raise DataError(f"{where}: {len(items)} image(s) with a mask, but at least {needed} are needed to train, "
+        raise DataError(f"{_where(items)}: {len(items)} image(s) with a mask, but at least {needed} are needed to train, "
                         "validate and test on different ones")  # fmt: skip
-    kept = {"train": order[sum(counts) :], "val": order[: counts[0]], "test": order[counts[0] : sum(counts)]}
-    return {name: tuple(sorted(part, key=lambda item: item.name)) for name, part in kept.items()}
+    return _by_name(order[sum(counts) :], order[: counts[0]], order[counts[0] : sum(counts)])
+
+
+def _folded(order: Sequence[T], test: int, folds: int, fold: int) -> dict[str, tuple[T, ...]]:
+    if folds < 2 or fold >= folds:
+        raise ConfigError(f"data.folds={folds} and data.fold={fold}: take two folds or more, and one of them, 0 to "
+                          f"{max(folds - 1, 1)}")  # fmt: skip
+    rest = order[test:]
+    if len(rest) < folds:
+        raise DataError(f"{_where(order)}: {len(rest)} image(s) to train and validate on cannot make {folds} folds; set "
+                        "data.folds lower")  # fmt: skip
+    val = rest[fold::folds]
+    return _by_name([item for place, item in enumerate(rest) if place % folds != fold], val, order[:test])
+
+
+def _where(items: Sequence[T]) -> str:
+    return str(items[0].image.parent) if items else "the folder"
+
+
+def _by_name(train: Sequence[T], val: Sequence[T], test: Sequence[T]) -> dict[str, tuple[T, ...]]:
+    parts = {"train": train, "val": val, "test": test}
+    return {name: tuple(sorted(part, key=lambda item: item.name)) for name, part in parts.items()}

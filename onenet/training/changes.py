@@ -120,14 +120,19 @@ def files_of(dataset: Dataset) -> Files:
     with ThreadPoolExecutor(4) as pool:  # files are read, and digests made, outside the interpreter lock
         return {
             split: {item.name: marks for item, marks in zip(items, pool.map(_marks, items), strict=True)}
-            for split, items in dataset.items.items()
+            for split, items in _sources(dataset).items()
         }
+
+
+def _sources(dataset: Dataset) -> dict[str, tuple[Item, ...]]:
+    """The pairs of files per split: of slices of volumes each file once."""
+    return {split: dataset.sources(split) if items else () for split, items in dataset.items.items()}
 
 
 def _marks(item: Item) -> list[Any]:
     meaning = f"{sorted((item.labels or {}).items())} {[layer is not None for layer in item.layers]}".encode()
-    image, *masks = paths_of(item)
-    return [_mark(image, _WHOLE), *(_mark(mask, None, meaning) for mask in masks)]
+    masks = paths_of(item)[len(item.images) :]
+    return [*(_mark(image, _WHOLE) for image in item.images), *(_mark(mask, None, meaning) for mask in masks)]
 
 
 def _mark(path: Path, most: int | None, meaning: bytes = b"") -> list[Any]:
@@ -149,8 +154,8 @@ def _mark(path: Path, most: int | None, meaning: bytes = b"") -> list[Any]:
 
 
 def paths_of(item: Item) -> list[Path]:
-    """The files of an item: the image, the mask, and those of further classes where they overlap."""
-    return [item.image, item.mask, *(path for path in item.layers if path is not None and path != item.mask)]
+    """The files of an item: those of the image, the mask, and those of further classes where they overlap."""
+    return [*item.images, item.mask, *(path for path in item.layers if path is not None and path != item.mask)]
 
 
 def changed_files(begun: Files, now: Files) -> list[str]:
@@ -190,7 +195,7 @@ def expecting_mended(begun: Files, dataset: Dataset, message: str) -> Files:
     """The same with any content for the image whose file `message` names: mended, it will have another one."""
     named = {
         (split, item.name)
-        for split, items in dataset.items.items()
+        for split, items in _sources(dataset).items()
         for item in items
         if any(str(path) in message for path in paths_of(item))
     }
