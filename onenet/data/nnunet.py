@@ -40,8 +40,8 @@ def _paired(root: Path, which: str, channels: int, refuse: Refuse) -> tuple[Case
     for stem, path in volume_files(root / f"images{which}", refuse, _LAYOUT).items():
         match = _CHANNEL.fullmatch(stem)
         if match is None:
-            refuse(DataError(f"{path}: is not called CASE_0000 and so on, with the number of its channel; rename it, or "
-                             "use msd:PATH for one file per case"))  # fmt: skip
+            refuse(DataError(f"{path}: is not called CASE_0000 and so on, with its channel's number; rename it, or use "
+                             "msd:PATH for one file per case"))  # fmt: skip
         else:
             images.setdefault(match[1], {})[int(match[2])] = path
     masks = volume_files(root / f"labels{which}", refuse, _LAYOUT)

@@ -220,8 +220,8 @@ def split_items(
 ) -> dict[str, tuple[T, ...]]:
     """Split at random, reproducibly: shares `val` and `test`, but at least one image each where the share is not 0.
 
-    With `folds` what the test leaves is cut into as many parts of nearly one size, and `fold` is which of them validates
-    (0, 1, ...); the test is the same for every fold.
+    With `folds` what the test leaves is cut into as many parts of nearly one size, and `fold` (0, 1, ...) is which of
+    them validates; the test is the same for every fold.
 
     Raises:
         ConfigError: there is no such fold.
@@ -233,8 +233,8 @@ def split_items(
         return _folded(order, counts[1], folds, fold)
     if len(items) - sum(counts) < 1:
         needed = 1 + sum(share > 0 for share in (val, test))
-        raise DataError(f"{_where(items)}: {len(items)} image(s) with a mask, but at least {needed} are needed to train, "
-                        "validate and test on different ones")  # fmt: skip
+        raise DataError(f"{_where(items)}: {len(items)} image(s) with a mask, but at least {needed} are needed to "
+                        "train, validate and test on different ones")  # fmt: skip
     return _by_name(order[sum(counts) :], order[: counts[0]], order[counts[0] : sum(counts)])
 
 
@@ -244,8 +244,8 @@ def _folded(order: Sequence[T], test: int, folds: int, fold: int) -> dict[str, t
                           f"{max(folds - 1, 1)}")  # fmt: skip
     rest = order[test:]
     if len(rest) < folds:
-        raise DataError(f"{_where(order)}: {len(rest)} image(s) to train and validate on cannot make {folds} folds; set "
-                        "data.folds lower")  # fmt: skip
+        raise DataError(f"{_where(order)}: {len(rest)} image(s) to train and validate on cannot make {folds} folds; "
+                        "set data.folds lower")  # fmt: skip
     val = rest[fold::folds]
     return _by_name([item for place, item in enumerate(rest) if place % folds != fold], val, order[:test])
 
