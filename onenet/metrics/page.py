@@ -11,6 +11,8 @@ from pathlib import Path
 from onenet import images
 from onenet.card import Card
 from onenet.metrics import curves, tables
+from onenet.metrics.case_tables import draw_cases
+from onenet.metrics.cases import CaseReport
 from onenet.metrics.hints import hints
 from onenet.metrics.pictures import Strip, draw_gallery
 from onenet.metrics.report import Report
@@ -27,6 +29,7 @@ def write_page(
     log: Sequence[Mapping[str, float]],
     strips: Sequence[Strip],
     facts: Mapping[str, str] = {},
+    cases: CaseReport | None = None,
 ) -> None:
     """Write the page of a run, completely or not at all.
 
@@ -35,10 +38,12 @@ def write_page(
         log: one row per epoch, as in the run's `log.csv`; without rows there are no curves.
         strips: sorted from best to worst.
         facts: label -> value, shown as they are ("trained in": "3 min 10 s").
+        cases: of volumes, the scores of every case.
     """
     background = None if report.background is None else report.classes[report.background]
     sections = {
         "Image, truth and prediction": draw_gallery(strips, card),
+        "Case by case": draw_cases(cases, card) if cases is not None else "",
         "Class by class": tables.draw_classes(report, card),
         "In single figures": tables.draw_figures(report),
         "What is taken for what": tables.draw_confusion(report),

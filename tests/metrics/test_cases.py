@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from onenet.card import Card
 from onenet.metrics.bootstrap import mean_interval
+from onenet.metrics.case_tables import draw_cases
 from onenet.metrics.cases import CaseReport
 from onenet.metrics.volume import score_case
 
@@ -61,3 +63,12 @@ def test_the_table_has_a_row_per_class_and_says_how_it_was_measured(report):
     assert "surface Dice at 2 mm" in text
     assert "cartilage is predicted in 1 of 1 cases that have none of it" in text
     assert "95 % confidence interval over cases: Dice" in text
+
+
+def test_the_page_lists_the_cases_from_the_lowest_dice_to_the_highest(report):
+    colours = ((0, 0, 0), (9, 9, 9), (5, 5, 5))
+    page = draw_cases(report, Card("any", {"in_channels": 1, "num_classes": 3}, report.classes, colours))
+    order = np.argsort(report.per_case("dice"))
+    places = [page.index(f">case{place}<") for place in order]
+    assert places == sorted(places)
+    assert "surface Dice at 2 mm" in page
