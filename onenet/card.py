@@ -47,6 +47,10 @@ class Card:
         scores: the figures of `onenet evaluate` on data that was not trained on.
         about: of a shipped model what it "knows", its "limits" and its "licence", for people; "unsure" is the share of
             pixels of little certainty above which an image is unlike those that it was trained on.
+        volume: of a model of volumes: "axis" of its slices in closest canonical orientation (0, 1, 2), "spacing" of
+            their pixels in mm along the other two axes, or None, "intensity" (a rule of onenet.volumes.normalise),
+            "neighbours" (slices on either side that are further channels), and "postprocess", steps of
+            onenet.volumes.components.
         version: the version of this package that wrote the card.
     """
 
@@ -63,6 +67,7 @@ class Card:
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
+    volume: dict[str, Any] = field(default_factory=dict)
     version: str = ""
 
     @property
@@ -111,6 +116,7 @@ def _check(values: dict[str, Any]) -> None:
         "training": dict,
         "scores": dict,
         "about": dict,
+        "volume": dict,
         "version": str,
     }
     for key, kind in kinds.items():
@@ -126,5 +132,18 @@ def _check(values: dict[str, Any]) -> None:
     background = values.get("background", 0)
     if background is not None and (type(background) is not int or not 0 <= background < classes):
         raise ValueError(f"background {background!r} is no class")
+    if values.get("volume"):
+        _check_volume(values["volume"])
     if values.get("fit", "none") not in ("cover", "none"):
         raise ValueError(f"unknown fit {values['fit']!r}")
+
+
+def _check_volume(volume: dict[str, Any]) -> None:
+    """Refuse what does not say how slices are made."""
+    spacing, neighbours = volume.get("spacing"), volume.get("neighbours", 0)
+    if volume.get("axis") not in (0, 1, 2) or type(neighbours) is not int or neighbours < 0:
+        raise ValueError("the axis of slices is 0, 1 or 2, and their neighbours are a whole number")
+    if spacing is not None and not (len(spacing) == 2 and all(float(mm) > 0 for mm in spacing)):
+        raise ValueError(f"the spacing of slices {spacing!r} is not two lengths")
+    if volume.get("intensity", {}).get("kind") not in ("percentiles", "zscore", "window"):
+        raise ValueError(f"unknown rule of grey values {volume.get('intensity')!r}")

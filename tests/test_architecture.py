@@ -16,7 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A module imports from its own part or from a lower level only.
 LEVELS = {
     "errors": 0, "recipes": 0,
-    "config": 1, "card": 1, "images": 1, "weights": 1,
+    "config": 1, "card": 1, "images": 1, "weights": 1, "volumes": 1,
     "data": 2, "layers": 2, "metrics": 2, "deploy": 2,
     "models": 3,
     "checkpoint": 4, "scoring": 4,
@@ -26,7 +26,7 @@ LEVELS = {
     "cli": 8,
 }  # fmt: skip
 DOORS = {"__init__.py", "__main__.py"}  # of the package itself: they open everything
-TORCH_FREE = ("errors", "config", "card", "images", "data", "metrics", "deploy", "cli")
+TORCH_FREE = ("errors", "config", "card", "images", "volumes", "data", "metrics", "deploy", "cli")
 BATCHES = {PACKAGE / "data" / "loader.py", PACKAGE / "data" / "device.py"}  # the places of `data` that make tensors
 LONGEST = 300
 VAGUE = {"util", "utils", "utility", "helper", "helpers", "common", "misc", "manager", "base", "core", "stuff"}

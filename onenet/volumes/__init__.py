@@ -1,0 +1,16 @@
+"""Medical volumes in and out: NIfTI, NRRD, MetaImage and DICOM series, their orientation, spacing and grey values.
+
+file -> Volume -> canonical -> slices -> resampled, normalised images;  mask -> back the same way -> file
+"""
+
+from onenet.volumes.files import SUFFIXES, case_name, is_series, is_volume, read_header, read_volume
+from onenet.volumes.intensity import normalise
+from onenet.volumes.orientation import canonical, from_canonical, from_slices, slices
+from onenet.volumes.resampling import resample_in_plane, resampled_size
+from onenet.volumes.volume import Volume
+from onenet.volumes.writing import nifti_bytes
+
+__all__ = [
+    "SUFFIXES", "Volume", "canonical", "case_name", "from_canonical", "from_slices", "is_series", "is_volume",
+    "nifti_bytes", "normalise", "read_header", "read_volume", "resample_in_plane", "resampled_size", "slices",
+]  # fmt: skip

@@ -1,0 +1,68 @@
+"""NRRD and MetaImage files, read by SimpleITK."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onenet.errors import DataError
+from onenet.volumes.volume import Volume, lps_affine
+
+
+def read(path: Path) -> Volume:
+    """Read a file.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    reader = _reader(path)
+    image = _done(reader.Execute, path)
+    return Volume(array_of(image), _affine(reader), path)
+
+
+def read_header(path: Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+    """Shape and affine.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    reader = _reader(path)
+    channels = reader.GetNumberOfComponents()
+    shape = tuple(map(int, reader.GetSize()))
+    return (*shape, channels) if channels > 1 else shape, _affine(reader)
+
+
+def array_of(image: Any) -> NDArray[Any]:
+    """The voxels (x, y, z[, c]) of an image of SimpleITK."""
+    import SimpleITK
+
+    array = SimpleITK.GetArrayFromImage(image)  # z y x, behind it the components; before it the fourth axis
+    axes = image.GetDimension()
+    return array.transpose(*range(axes - 1, -1, -1), *range(axes, array.ndim))
+
+
+def _reader(path: Path) -> Any:
+    import SimpleITK
+
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    _done(reader.ReadImageInformation, path)
+    return reader
+
+
+def _affine(reader: Any) -> NDArray[np.float64]:
+    axes = reader.GetDimension()
+    if axes < 3:
+        return np.eye(4)
+    direction = np.array(reader.GetDirection()).reshape(axes, axes)[:3, :3]
+    return lps_affine(direction, np.array(reader.GetSpacing())[:3], np.array(reader.GetOrigin())[:3])
+
+
+def _done(what: Any, path: Path) -> Any:
+    try:
+        return what()
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = lines[-1].rpartition("): ")[2] if lines else "unknown error"
+        raise DataError(f"{path}: cannot be read ({said}); it is damaged or incomplete, copy it again") from None
