@@ -2,25 +2,30 @@
 
 import dataclasses
 import hashlib
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onenet
 from onenet.card import Card
-from onenet.config import DataConfig, parse_spec
-from onenet.data import Dataset, Item, open_dataset
+from onenet.cases import open_cases, segmented_cases
+from onenet.config import VOLUMES, DataConfig, parse_spec
+from onenet.data import Dataset, Item, VolumeDataset, open_dataset
 from onenet.data.classes import find_class_table
 from onenet.data.remembered import remembered, shown
 from onenet.deploy.segmenter import Segmenter
 from onenet.errors import ConfigError, DataError, OneNetError
 from onenet.images import atomic_write
+from onenet.metrics.case_scoring import score_cases
+from onenet.metrics.cases import CaseReport
 from onenet.metrics.evaluation import predicted_mask, score
 from onenet.metrics.page import Strip, write_page
 from onenet.metrics.report import Report
+from onenet.metrics.volume import TOLERANCE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,16 +42,32 @@ class Evaluation:
     """A report with what it was made from, so that pictures can be drawn of it.
 
     Attributes:
+        report: of images the scores of all of them together; of volumes the same of all their voxels, without what
+            follows from certainty.
         notes: what a reader of the scores should know, a line each.
+        cases: of volumes, the scores of every case in its own grid.
+        pictured: of volumes, a slice of the best and of the worst cases.
     """
 
     report: Report
     segmenter: Segmenter
     dataset: Dataset
     notes: tuple[str, ...] = ()
+    cases: CaseReport | None = None
+    pictured: tuple[Strip, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report, ready for JSON, with the cases where there are volumes."""
+        return self.report.to_dict() | ({"cases": self.cases.to_dict()} if self.cases is not None else {})
+
+    def to_markdown(self) -> str:
+        """The table of the report, of volumes that of the cases."""
+        return (self.report if self.cases is None else self.cases).to_markdown()
 
     def strips(self, count: int = 8) -> list[Strip]:
         """The best and the worst images with truth and prediction, from best to worst."""
+        if self.cases is not None:
+            return list(self.pictured)
         pairs = _scored_items(self.dataset.split(self.report.split), self.report.per_image)
         ranked = sorted((pair for pair in pairs if not math.isnan(pair[1])), key=lambda pair: -pair[1])
         half = count // 2
@@ -71,6 +92,7 @@ def evaluate(
     details: bool = True,
     authors: bool = False,
     classes: Sequence[str] = (),
+    tolerance: float = TOLERANCE,
 ) -> Evaluation:
     """Score a model on a split of a data set.
 
@@ -83,6 +105,7 @@ def evaluate(
             scipy they are left out, and a note says so.
         authors: also the figures of the paper's authors, as their evaluator computes them.
         classes: names for the classes of an `.onnx` file that was not written by onenet.
+        tolerance: of volumes, millimetres of surface Dice.
 
     Raises:
         DataError: the data has other classes than the model, or cannot be read.
@@ -94,6 +117,10 @@ def evaluate(
                           "export it without --output classes")  # fmt: skip
     card = segmenter.card
     dataset, reading = open_spec(card, data) if isinstance(data, str) else (open_for(card, data), ())
+    if isinstance(dataset, VolumeDataset):
+        if authors:
+            raise ConfigError("the authors' figures are of images, but the data are volumes; leave --authors out")
+        return _of_cases(segmenter, dataset, split, tolerance, reading)
     samples = dataset.samples(split)
     plain = () if not details or find_spec("scipy") else (_WITHOUT_SCIPY,)
     report = score(segmenter, samples, card, dataset.name, split, details and not plain, authors, dataset.absent)
@@ -108,6 +135,17 @@ def evaluate(
         *((_DECIDED,) if segmenter.decided else ()),
     )
     return Evaluation(report, segmenter, dataset, notes)
+
+
+def _of_cases(
+    segmenter: Segmenter, dataset: VolumeDataset, split: str, tolerance: float, reading: Sequence[str]
+) -> Evaluation:
+    """Score volumes, each segmented whole and compared in its own grid."""
+    cases, card = dataset.sources(split), segmenter.card
+    segmented = segmented_cases(segmenter, dataset, cases)
+    of_cases, report, strips = score_cases(segmented, card, dataset.name, split, tolerance)
+    notes = (*dataset.notes, *reading, *_cautions(card, dataset, split), *_skipped(cases, report, "cases"))
+    return Evaluation(report, segmenter, dataset, notes, of_cases, tuple(strips))
 
 
 def open_spec(card: Card, spec: str) -> tuple[Dataset, tuple[str, ...]]:
@@ -138,18 +176,23 @@ def open_for(card: Card, data: DataConfig) -> Dataset:
     if data.overlapping and not card.overlapping:
         raise DataError(f"{data.root}: its classes may overlap (data.overlapping), but the model gives each pixel one "
                         "class; use a model that was trained with data.overlapping=true")  # fmt: skip
-    data = dataclasses.replace(data, in_channels=card.in_channels, overlapping=card.overlapping)
-    if data.value_range == (0, 0):
-        data = dataclasses.replace(data, value_range=card.value_range)
-    dataset = open_dataset(_with_classes(card, data))
+    if data.format in VOLUMES:
+        dataset: Dataset = open_cases(card, data)
+    else:
+        data = dataclasses.replace(data, in_channels=card.in_channels, overlapping=card.overlapping)
+        if data.value_range == (0, 0):
+            data = dataclasses.replace(data, value_range=card.value_range)
+        dataset = open_dataset(_with_classes(card, data))
     if dataset.num_classes != card.num_classes:
         raise DataError(
             f"{dataset.name} has {dataset.num_classes} classes ({_few(dataset.classes)}), but the model has "
             f"{card.num_classes} ({_few(card.classes)}); use the data that it was trained for"
         )
-    if card.overlapping and not dataset.overlapping:
-        raise DataError(f"{dataset.name} has one class per pixel, but the model's classes may overlap; use the data "
-                        "that it was trained for")  # fmt: skip
+    if card.overlapping != dataset.overlapping:
+        theirs, ours = "has one class per pixel", "model's classes may overlap"
+        if dataset.overlapping:
+            theirs, ours = "has classes that may overlap", "model gives each pixel one class"
+        raise DataError(f"{dataset.name} {theirs}, but the {ours}; use the data that it was trained for")
     return dataset
 
 
@@ -184,12 +227,12 @@ def _scored_items(items: Iterable[Item], scores: Iterable[tuple[str, float]]) ->
             name, value = next(left, (None, math.nan))
 
 
-def _skipped(items: Sequence[Item], report: Report) -> list[str]:
+def _skipped(items: Sequence[Item], report: Report, unit: str = "images") -> list[str]:
     """How many images were left out because they cannot be read, and which."""
     missing = Counter(item.name for item in items) - Counter(name for name, _ in report.per_image)
     if not missing:
         return []
-    return [f"{missing.total()} of {len(items)} images cannot be read and were left out: {_few(list(missing))}"]
+    return [f"{missing.total()} of {len(items)} {unit} cannot be read and were left out: {_few(list(missing))}"]
 
 
 def _few(names: Sequence[str]) -> str:
@@ -204,7 +247,7 @@ def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
         cautions.append(f"the data calls its classes {theirs}; the model calls them {ours}")
     known_sets = {card.training.get("data"), *card.training.get("seen_in", ())}
     seen = set(card.training.get("seen", ())) if dataset.name in known_sets else set()
-    scored = dataset.split(split)
+    scored = dataset.sources(split)
     known = sum(fingerprint(item) in seen for item in scored)
     if known and split == "test":
         cautions.append(
@@ -228,11 +271,18 @@ def write_report(
 ) -> Path:
     """Write report.json and report.html into `folder`; returns the page's path."""
     with atomic_write(folder / "report.json") as file:
-        file.write(evaluation.report.to_json().encode())
+        file.write(json.dumps(evaluation.to_dict(), indent=2, allow_nan=False).encode())
     card = evaluation.segmenter.card
     page = folder / "report.html"
     title = f"{card.architecture} on {evaluation.report.data}"
     write_page(
-        page, title=title, report=evaluation.report, card=card, log=log, strips=evaluation.strips(), facts=facts or {}
+        page,
+        title=title,
+        report=evaluation.report,
+        card=card,
+        log=log,
+        strips=evaluation.strips(),
+        facts=facts or {},
+        cases=evaluation.cases,
     )
     return page

@@ -1,6 +1,7 @@
-"""What many tests start from: the command line in this process, a folder of tiny photos, a tiny trained model."""
+"""What many tests start from: the command line in this process, tiny photos and volumes, a tiny trained model."""
 
 import io
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -178,3 +179,47 @@ def exported_files(flat, conv, tmp_path_factory) -> Path:
         for suffix, made in exports.graphs.items():
             (folder / f"{name}{suffix}.onnx").write_bytes(made.graph.SerializeToString())
     return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    """Prepared volumes go into the test's own folder."""
+    monkeypatch.setenv("ONENET_CACHE", str(tmp_path / "cache"))
+
+
+def blob(shape, seed):
+    """A volume (x, y, z) and its mask: 1 in a ball, 2 in a smaller one beside it."""
+    random = np.random.default_rng(seed)
+    place = np.stack(np.indices(shape), axis=-1)
+    centre = np.array(shape) / 2 + random.uniform(-1, 1, 3)
+    mask = np.zeros(shape, np.uint8)
+    mask[((place - centre) ** 2).sum(-1) < (min(shape) / 3) ** 2] = 1
+    mask[((place - centre - [min(shape) / 4, 0, 0]) ** 2).sum(-1) < (min(shape) / 6) ** 2] = 2
+    return (100 * mask + random.normal(300, 20, shape)).astype(np.float32), mask
+
+
+@pytest.fixture
+def write_msd(tmp_path) -> Callable[..., Path]:
+    """A folder in the Decathlon's layout: `write_msd(8, spacing=(1, 1, 3), channels=2)`."""
+    import nibabel
+
+    def write(
+        count=8, shape=(14, 12, 10), spacing=(1.0, 1.0, 1.0), channels=1, labels=None, folder="set", modality="MRI"
+    ):
+        root = tmp_path / folder
+        for part in ("imagesTr", "labelsTr"):
+            (root / part).mkdir(parents=True)
+        affine = np.diag([*spacing, 1.0])
+        for number in range(count):
+            image, mask = blob(shape, number)
+            if channels > 1:
+                image = np.stack([image * (1 + channel) for channel in range(channels)], axis=-1)
+            name = f"case_{number:02d}.nii.gz"
+            nibabel.save(nibabel.Nifti1Image(image, affine), root / "imagesTr" / name)
+            nibabel.save(nibabel.Nifti1Image(mask, affine), root / "labelsTr" / name)
+        found = labels or {"0": "background", "1": "ball", "2": "pearl"}
+        names = {str(channel): f"{modality}{channel or ''}" for channel in range(channels)}
+        (root / "dataset.json").write_text(json.dumps({"labels": found, "modality": names}))
+        return root
+
+    return write

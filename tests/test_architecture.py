@@ -18,7 +18,7 @@ LEVELS = {
     "errors": 0, "recipes": 0,
     "config": 1, "card": 1, "images": 1, "weights": 1, "volumes": 1,
     "data": 2, "layers": 2, "metrics": 2, "deploy": 2,
-    "models": 3,
+    "models": 3, "cases": 3,
     "checkpoint": 4, "scoring": 4,
     "training": 5, "export": 5,
     "bench": 6,

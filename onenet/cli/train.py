@@ -231,8 +231,9 @@ def print_scores(run: "Run") -> None:
     from onenet.training.results import write_results
 
     evaluation, page = write_results(run)
-    print(f"\n{evaluation.report.to_markdown()}\n")
+    print(f"\n{evaluation.to_markdown()}\n")
     for hint in hints(evaluation.report):
         print(f"hint: {hint}")
     print(f"model   {run.folder.model}\nreport  {page}")
-    print(f"next    onenet predict {run.folder.model} PHOTO.jpg")
+    example = "VOLUME.nii.gz" if evaluation.cases is not None else "PHOTO.jpg"
+    print(f"next    onenet predict {run.folder.model} {example}")

@@ -1,9 +1,18 @@
 """What a run is told to do: typed and frozen, read from a TOML recipe and `key=value` overrides."""
 
 from onenet.config.reading import load_config, parse_spec, recipe_names
-from onenet.config.schema import FORMATS, SAMPLES, AugmentConfig, Config, DataConfig, LossConfig, TrainConfig
+from onenet.config.schema import (
+    FORMATS,
+    SAMPLES,
+    VOLUMES,
+    AugmentConfig,
+    Config,
+    DataConfig,
+    LossConfig,
+    TrainConfig,
+)
 
 __all__ = [
-    "FORMATS", "SAMPLES", "AugmentConfig", "Config", "DataConfig", "LossConfig", "TrainConfig",
+    "FORMATS", "SAMPLES", "VOLUMES", "AugmentConfig", "Config", "DataConfig", "LossConfig", "TrainConfig",
     "load_config", "parse_spec", "recipe_names",
 ]  # fmt: skip

@@ -10,10 +10,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from onenet.config.schema import CHOICES, EXAMPLES, FORMATS, RANGES, SECTIONS, TABLES, Config, DataConfig
+from onenet.config.schema import CHOICES, EXAMPLES, FORMATS, RANGES, SECTIONS, TABLES, VOLUMES, Config, DataConfig
 from onenet.errors import ConfigError, describe_os_error, did_you_mean
 
 _TEXTS = ("data.root", "data.class_table", "data.class_values", "data.axis", "data.spacing")  # numbers are text there
+_OF_VOLUMES = ("axis", "spacing", "intensity", "neighbours")
+_OF_IMAGES = ("value_range", "mask_encoding", "border")
 
 
 def recipe_names() -> list[str]:
@@ -54,9 +56,24 @@ def load_config(
     data_: DataConfig = sections["data"]
     if data_.overlapping and data_.format != "folder":
         raise ConfigError(f"data.overlapping=true: {data_.format} has one mask per image; leave it out, or use folder")
+    _refuse_idle(data_)
     if not isinstance(merged["model"].get("name"), str):
         raise ConfigError("model.name: expected the name of a network, see `onenet list models`")
     return Config(model=merged["model"], name=name, **sections)
+
+
+def _refuse_idle(data: DataConfig) -> None:
+    """Refuse keys of [data] that the format does not ask, where they are not as in default.toml."""
+    default = _typed(DataConfig, "data", _read_toml("default")["data"])
+    kind, other = ("volumes", "images") if data.format in VOLUMES else ("images", "volumes")
+    for key in _OF_IMAGES if kind == "volumes" else _OF_VOLUMES:
+        if getattr(data, key) != getattr(default, key):
+            value = _plain(getattr(data, key))
+            raise ConfigError(f"data.{key}={value}: is asked of {other} only, and {data.format} has {kind}; leave it out")
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def parse_spec(spec: str, base: Mapping[str, Any] | None = None) -> DataConfig:

@@ -7,10 +7,9 @@ from pathlib import Path
 from onenet.data.labels import Labels
 from onenet.data.sample import Item
 from onenet.errors import DataError
+from onenet.volumes import SUFFIXES, case_name, is_volume
 
 Refuse = Callable[[DataError], None]
-
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +55,6 @@ class FoundCases:
     notes: tuple[str, ...] = ()
 
 
-def stem_of_volume(path: Path) -> str | None:
-    """The name of a volume's file without its ending; None of a file that is no volume, or hidden."""
-    lower = path.name.lower()
-    ending = next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), None)
-    return None if ending is None or path.name.startswith(".") else path.name[: -len(ending)]
-
-
 def volume_files(folder: Path, refuse: Refuse, layout: str) -> dict[str, Path]:
     """The volumes of a folder by their names without endings.
 
@@ -73,9 +65,9 @@ def volume_files(folder: Path, refuse: Refuse, layout: str) -> dict[str, Path]:
         raise DataError(f"{folder}: no such folder; {layout}")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        stem = stem_of_volume(path)
-        if stem is None or path.is_dir():
+        if not is_volume(path) or path.name.startswith(".") or path.is_dir():
             continue
+        stem = case_name(path)
         if stem in found:
             refuse(DataError(f"{path}: has the same name as {found[stem].name}; rename or remove one of them"))
             continue

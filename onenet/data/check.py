@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from onenet.config import DataConfig
+from onenet.config import VOLUMES, DataConfig
 from onenet.data.census import class_warnings, count_classes, nothing_to_tell_apart, numbers_of_objects
 from onenet.data.duplicates import find_duplicates
 from onenet.data.findings import DataReport, Finding
@@ -22,6 +22,7 @@ from onenet.data.label_check import expected_encoding, judge_labels
 from onenet.data.located import located
 from onenet.data.pairing import find_pairs
 from onenet.data.probe import Pair, Progress, probe_pairs
+from onenet.data.volume_check import check_volumes
 from onenet.errors import DataError
 
 
@@ -39,6 +40,8 @@ def check_data(config: DataConfig, progress: Progress | None = None) -> DataRepo
     config = located(config)
     if not Path(config.root).is_dir():
         raise DataError(f"{config.root}: no such folder; it should hold the images and their masks")
+    if config.format in VOLUMES:
+        return check_volumes(config, progress)
     items, notes, problems = find_pairs(config)
     encoding = expected_encoding(config, [item for part in items.values() for item in part])
     pairs = probe_pairs(items, config, encoding, progress)

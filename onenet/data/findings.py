@@ -1,7 +1,7 @@
 """What a check of a data set found: findings, and the report that holds them all, as text and as JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 MOST_LINES = 20  # of one kind that are printed; all of them are in the JSON
@@ -85,6 +85,8 @@ class DataReport:
         notes: hints.
         warnings: what may be meant so.
         problems: what must be mended.
+        unit: what is counted: "images", or "cases" of volumes.
+        grids: of volumes, sizes, spacing and channels in words.
     """
 
     name: str
@@ -101,6 +103,8 @@ class DataReport:
     notes: tuple[str, ...]
     warnings: tuple[Finding, ...]
     problems: tuple[Finding, ...]
+    unit: str = "images"
+    grids: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -133,7 +137,7 @@ class DataReport:
         total = sum(self.splits.values())
         counts = ", ".join(f"{count} {split}" for split, count in self.splits.items() if count)
         yield f"data      {self.format}:{self.root}"
-        yield f"images    {total}" + (f" with masks: {counts}" if total else " with masks")
+        yield f"{self.unit:8}  {total}" + (f" with masks: {counts}" if total else " with masks")
         if self.sizes:
             smallest, median, largest = (
                 f"{h}x{w}" for h, w in (self.sizes.smallest, self.sizes.median, self.sizes.largest)
@@ -143,6 +147,8 @@ class DataReport:
             yield f"sizes     {span} (height x width)" + ("; they vary a lot" if self.sizes.vary else "")
             span = f", values {self.value_range[0]:.6g} to {self.value_range[1]:.6g}" if self.value_range else ""
             yield f"channels  {_counted(self.channels)}; {_counted(self.bits)}{span}"
+        for what, words in self.grids.items():
+            yield f"{what:8}  {words}"
         if self.masks:
             yield f"masks     {_counted(self.masks)}"
 
@@ -155,7 +161,8 @@ class DataReport:
             rows = [*rows[:_MOST_ROWS], (f"... and {len(rows) - _MOST_ROWS} more", "", "", "")]
         if self.not_counted:
             rows.append(("not counted", "", _percent(self.not_counted), ""))
-        head = ("class", "train pixels", "all pixels", "images")
+        parts = "voxels" if self.grids else "pixels"
+        head = ("class", f"train {parts}", f"all {parts}", self.unit)
         wide = min(40, max(len(row[0]) for row in [head, *rows]))
         yield ""
         for name, train, share, images in [head, *rows]:

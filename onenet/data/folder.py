@@ -12,7 +12,7 @@ from pathlib import Path
 from onenet.config import DataConfig
 from onenet.data.labels import NO_BACKGROUND, Labels, describe_labels, read_labels
 from onenet.data.lists import Refuse, find_lists, split_by_lists, stem_of
-from onenet.data.sample import SPLITS, Dataset, Item, split_items
+from onenet.data.sample import SPLITS, Dataset, Item, T, split_items
 from onenet.errors import ConfigError, DataError
 from onenet.images import SUFFIXES, channel_count
 
@@ -79,7 +79,7 @@ def find_items(config: DataConfig, refuse: Refuse = stop) -> tuple[dict[str, tup
     return share, notes
 
 
-def fill_val(items: dict[str, tuple[Item, ...]], config: DataConfig) -> dict[str, tuple[Item, ...]]:
+def fill_val(items: dict[str, tuple[T, ...]], config: DataConfig) -> dict[str, tuple[T, ...]]:
     """Keep a share of the training images for validation where the data has none; a test set it can do without.
 
     With `data.folds` the data's own validation images are one with the training images before they are cut.

@@ -62,12 +62,24 @@ def read_labels(config: DataConfig, items: Sequence[Item]) -> Labels:
         table = table.by_index()
     if items and not config.class_values:
         refuse_mixture(values, items, encoding)
+    labels = labels_by(values, config, table, path, encoding)
+    return dataclasses.replace(labels, notes=(*notes, *labels.notes))
+
+
+def labels_by(
+    values: Mapping[int, Item], config: DataConfig, table: ClassTable | None, path: Path | None, encoding: str = "index"
+) -> Labels:
+    """The classes of masks that hold `values`, each with one item that holds it: by a table, else by themselves.
+
+    Raises:
+        DataError: a value is no class.
+        ConfigError: the keys contradict each other or the masks.
+    """
     if table is not None:
-        labels = _by_table(table, path, values, encoding, config)
-        return dataclasses.replace(labels, notes=(*notes, *labels.notes), table=path)
-    mapping, more = _by_values(values, config)
+        return dataclasses.replace(_by_table(table, path, values, encoding, config), table=path)
+    mapping, notes = _by_values(values, config)
     count = config.num_classes or max(index for index in mapping.values() if index != IGNORED) + 1
-    return describe_labels(mapping, encoding, count, config, notes=(*notes, *more))
+    return describe_labels(mapping, encoding, count, config, notes=notes)
 
 
 def class_table(config: DataConfig, path: Path | None) -> ClassTable | None:

@@ -3,12 +3,13 @@
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from onenet.card import Card
 from onenet.config import Config
-from onenet.data import Dataset
+from onenet.data import Dataset, VolumeDataset
 from onenet.data.remembered import to_remember
 from onenet.errors import ConfigError
 from onenet.models.catalog import create_model
@@ -33,6 +34,9 @@ def build_network(config: Config, dataset: Dataset) -> Network:
         torch.manual_seed(config.train.seed)
         network = create_model(name, **sizes)
     counts = {split: len(items) for split, items in dataset.items.items()}
+    of_volumes: dict[str, Any] = {}
+    if isinstance(dataset, VolumeDataset):
+        of_volumes = {"cases": {split: len(dataset.cases_of(items)) for split, items in dataset.items.items()}}
     network.card = card_of(network).replace(
         classes=dataset.classes,
         colours=dataset.colours,
@@ -45,7 +49,8 @@ def build_network(config: Config, dataset: Dataset) -> Network:
             "data": dataset.name,
             "format": config.data.format,
             "images": counts,
-            "split": {key: getattr(config.data, key) for key in ("val", "test", "split_seed")},
+            **of_volumes,
+            "split": {key: getattr(config.data, key) for key in ("val", "test", "split_seed", "folds", "fold")},
             "labels": to_remember(config.data, dataset),
             "seen": sorted({fingerprint(item) for split in ("train", "val") for item in dataset.items[split]}),
             "recipe": config.name,
@@ -53,6 +58,8 @@ def build_network(config: Config, dataset: Dataset) -> Network:
             "init": Path(config.train.init).name,
         },
     )
+    if isinstance(dataset, VolumeDataset):
+        network.card = card_of(network).replace(volume=dataset.preparation.to_card())
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

@@ -39,7 +39,7 @@ def write_results(run: Run) -> tuple[Evaluation, Path]:
         few, card = run.dataset, evaluation.segmenter.card
         name = f"{few.name} (the training images of train.overfit)"
         report = score(evaluation.segmenter, few.samples("val"), card, name, "val", details=True, absent=few.absent)
-        evaluation = dataclasses.replace(evaluation, report=report, dataset=few)
+        evaluation = dataclasses.replace(evaluation, report=report, dataset=few, cases=None)
     return evaluation, write_report(evaluation, run.folder.path, run.folder.read_log(), facts(run))
 
 

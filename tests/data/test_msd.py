@@ -30,7 +30,7 @@ def test_cases_are_split_whole_and_the_same_each_time(tmp_path):
     names = [f"case_{n:02d}" for n in range(20)]
     found = opened(write_layout(tmp_path, names))
     split = {name: [case.name for case in cases] for name, cases in found.cases.items()}
-    assert sorted(sum(split.values(), [])) == names
+    assert sorted(name for part in split.values() for name in part) == names
     assert {name: len(part) for name, part in split.items()} == {"train": 14, "val": 3, "test": 3}
     assert split == {name: [case.name for case in cases] for name, cases in opened(tmp_path).cases.items()}
     assert found.labels.classes == ("background", "Anterior", "Posterior")
@@ -61,7 +61,7 @@ def test_a_fold_that_is_not_there_is_refused(tmp_path, keys):
 
 def test_more_folds_than_cases_are_refused(tmp_path):
     write_layout(tmp_path, ["a", "b", "c"])
-    with pytest.raises(DataError, match="2 image.s. to train and validate on cannot make 5 folds"):
+    with pytest.raises(DataError, match=r"2 image.s. to train and validate on cannot make 5 folds"):
         opened(tmp_path, "folds=5")
 
 

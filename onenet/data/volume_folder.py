@@ -1,0 +1,75 @@
+"""Anyone's own volumes: `images/` and `masks/` with equal file names, with or without train/, val/ and test/ above.
+
+ROOT/images/CASE.nii.gz        ROOT/train/images/CASE.nii.gz
+ROOT/masks/CASE.nii.gz         ROOT/train/masks/CASE.nii.gz  and so on for val and test
+
+.nii.gz, .nii, .nrrd, .mha and .mhd. Classes are those of the masks' values, as in a folder of images.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from onenet.config import DataConfig
+from onenet.data.cases import Case, FoundCases, Refuse, match_cases, volume_files
+from onenet.data.classes import find_class_table
+from onenet.data.folder import LEVELS, fill_val, stop
+from onenet.data.labels import Labels, class_table, labels_by
+from onenet.data.msd import split_cases
+from onenet.data.sample import SPLITS, Item
+from onenet.data.volume_reading import read_values
+from onenet.errors import DataError
+
+_LAYOUT = "volumes wants images/ and masks/ with equal names"
+
+
+def find_volumes(config: DataConfig, refuse: Refuse = stop) -> FoundCases:
+    """The cases, split; what does not fit is handed to `refuse` and left out.
+
+    Raises:
+        DataError: there is nothing to begin with, or a mask cannot be read or holds a value that is no class.
+        ConfigError: keys of [data] contradict each other or the masks.
+    """
+    root = Path(config.root)
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; {_LAYOUT}")
+    levels = {split: next((root / n for n in names if (root / n).is_dir()), None) for split, names in LEVELS.items()}
+    if (root / "images").is_dir() or levels["train"] is None:
+        cases = split_cases(_paired(root, refuse), (), config)
+    else:
+        cases = fill_val({split: _paired(level, refuse) if level else () for split, level in levels.items()}, config)
+    everything = [case for split in SPLITS for case in cases[split]]
+    labels = volume_labels(config, everything)
+    return FoundCases(cases, labels, notes=labels.notes)
+
+
+def volume_labels(config: DataConfig, cases: list[Case]) -> Labels:
+    """The classes: masks are read for them, unless `data.num_classes` or `data.class_names` say how many there are.
+
+    Raises:
+        DataError: a mask cannot be read (unless `data.skip_unreadable`), or holds a value that is no class.
+        ConfigError: the keys contradict each other or the masks.
+    """
+    path = find_class_table(Path(config.root), config.class_table)
+    table = class_table(config, path)
+    count = config.num_classes or len(config.class_names)
+    values: dict[int, Item] = {}
+    if table is None and count:
+        values = dict.fromkeys(range(count), cases[0])
+    else:
+        for case in cases:
+            try:
+                values |= {int(value): case for value in np.unique(read_values(case.mask))}
+            except DataError:
+                if not config.skip_unreadable:
+                    raise
+    if any(value < 0 for value in values):
+        wrong = min(values)
+        raise DataError(f"{values[wrong].mask}: the mask holds the value {wrong}; labels are 0 and above")
+    return labels_by(values, config, table, path)
+
+
+def _paired(level: Path, refuse: Refuse) -> tuple[Case, ...]:
+    images = volume_files(level / "images", refuse, _LAYOUT)
+    masks = volume_files(level / "masks", refuse, _LAYOUT)
+    return match_cases(images, masks, level / "masks", refuse)

@@ -1,0 +1,167 @@
+"""A case as it is read: its volume and its mask in closest canonical orientation, and what may be wrong with them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onenet.data.cases import Case
+from onenet.data.sample import to_classes
+from onenet.errors import DataError
+from onenet.volumes import Volume, canonical, read_header, read_volume
+
+_ASIDE = 0.1  # of a voxel, by which image and mask may lie apart: affines are rounded when they are written
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the voxels of a file are, in closest canonical orientation.
+
+    Attributes:
+        shape: (x, y, z).
+        channels: 1, or the length of a fourth axis.
+        affine: voxel -> millimetres.
+    """
+
+    shape: tuple[int, int, int]
+    channels: int
+    affine: NDArray[np.float64]
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Millimetres from voxel to voxel along each axis."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(x), float(y), float(z)
+
+    def apart(self, other: "Grid") -> float:
+        """The longest way, in millimetres, between the same corner of the one grid and of the other."""
+        corners = np.array([*product(*((0, length - 1) for length in self.shape))])
+        both = [corners @ grid.affine[:3, :3].T + grid.affine[:3, 3] for grid in (self, other)]
+        return float(np.linalg.norm(both[0] - both[1], axis=1).max())
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledVolume:
+    """A case in closest canonical orientation: image (x, y, z, c) and mask (x, y, z) in the values of its file."""
+
+    image: NDArray[np.float32]
+    mask: NDArray[np.int64]
+    grid: Grid
+
+
+def grid_of(path: Path) -> Grid:
+    """The grid of a file, from its header alone.
+
+    Raises:
+        DataError: it cannot be read, or has neither three nor four axes.
+    """
+    try:
+        state = path.stat()
+    except OSError:
+        raise DataError(f"{path}: no such file") from None
+    return _grid_of(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=100_000)
+def _grid_of(path: Path, size: int, time: int) -> Grid:
+    shape, affine = read_header(path)
+    return _grid(path, shape, affine)
+
+
+def _grid(path: Path, shape: tuple[int, ...], affine: NDArray[np.float64]) -> Grid:
+    """The grid that `canonical` gives, found by letting it turn an array without content."""
+    empty = np.broadcast_to(np.zeros(1, np.uint8), shape)
+    turned = canonical(Volume(array=empty, affine=affine, file=path))
+    x, y, z = turned.array.shape[:3]
+    return Grid((x, y, z), shape[3] if len(shape) == 4 else 1, turned.affine)
+
+
+def read_labelled(case: Case, channels: int) -> LabelledVolume:
+    """Read a case whole.
+
+    Args:
+        case: whose files.
+        channels: how many it must have; 0: any number.
+
+    Raises:
+        DataError: a file cannot be read, or the files do not fit each other.
+    """
+    for fault in faults_of_grids(case, channels):
+        raise DataError(fault)
+    image, mask = read_channels(case), read_values(case.mask)
+    if not np.isfinite(image).all():
+        raise DataError(not_finite(case, image))
+    return LabelledVolume(image, mask, grid_of(case.image))
+
+
+def read_channels(case: Case) -> NDArray[np.float32]:
+    """The image (x, y, z, c) of a case, turned.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    parts = [canonical(read_volume(path)).array for path in case.images]
+    return np.concatenate([part if part.ndim == 4 else part[..., None] for part in parts], axis=-1, dtype=np.float32)
+
+
+def read_values(path: Path) -> NDArray[np.int64]:
+    """The values (x, y, z) of a mask, turned.
+
+    Raises:
+        DataError: it cannot be read, or holds other than whole numbers.
+    """
+    array = canonical(read_volume(path)).array
+    array = array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
+    whole = np.rint(array) if array.dtype.kind == "f" else array
+    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (whole == array).all()):
+        wrong = array[~np.isfinite(array) | (whole != array)][0]
+        raise DataError(f"{path}: the mask holds {wrong:g}, but labels are whole numbers; was it resampled with "
+                        "interpolation? Resample it to the nearest label")  # fmt: skip
+    return whole.astype(np.int64)
+
+
+def classes_of(mask: NDArray[np.int64], labels: Mapping[int, int], case: Case) -> NDArray[np.uint8]:
+    """Values as class indices or bit codes.
+
+    Raises:
+        DataError: a value is none of `labels`.
+    """
+    small = mask.astype(np.uint8) if mask.min() >= 0 and mask.max() < 256 else mask
+    return to_classes(small, labels, case.mask)
+
+
+def faults_of_grids(case: Case, channels: int) -> Iterator[str]:
+    """What headers alone tell: numbers of channels, and grids that differ; a line each.
+
+    Raises:
+        DataError: a header cannot be read.
+    """
+    first, mask = grid_of(case.image), grid_of(case.mask)
+    found = sum(grid_of(path).channels for path in case.images)
+    if channels and found != channels:
+        yield f"{case.image}: has {found} channel(s), but the data has {channels}; add what is absent, or remove it"
+    if mask.channels != 1:
+        yield f"{case.mask}: has four axes, but a mask has three; save one label per voxel"
+    for path in (*case.channels, case.mask):
+        other, what = grid_of(path), "mask" if path == case.mask else "channel"
+        if other.shape != first.shape:
+            yield (f"{path}: the {what} is {_text(other.shape)} voxels, but {case.image.name} is {_text(first.shape)}; "
+                   "resample it to the image")  # fmt: skip
+        elif (apart := other.apart(first)) > _ASIDE * min(first.spacing):
+            yield (f"{path}: the {what} lies up to {apart:.3g} mm from where {case.image.name} lies (their affines "
+                   "differ); save it with the affine of the image")  # fmt: skip
+
+
+def not_finite(case: Case, image: NDArray[np.float32]) -> str:
+    """The line about voxels that are no numbers."""
+    count = int((~np.isfinite(image)).sum())
+    return f"{case.image}: {count} voxel(s) are no numbers (NaN or infinite); set them to the background's value"
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
