@@ -1,0 +1,137 @@
+"""Volumes in and out: NIfTI, NRRD and MetaImage against the libraries that define them, and what is refused."""
+
+import gzip
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK
+
+from onenet.errors import DataError
+from onenet.volumes import case_name, is_volume, nifti_bytes, read_header, read_volume
+
+AFFINE = np.array([[0, -1.5, 0.1, 4], [2, 0, 0, -7], [0.1, 0.2, 3, 11], [0, 0, 0, 1.0]])
+
+
+def save(path, array, affine=AFFINE, **how):
+    nibabel.save(nibabel.Nifti1Image(array, affine, **how), path)
+    return path
+
+
+@pytest.fixture
+def array():
+    return np.random.default_rng(0).integers(-1000, 1000, (4, 5, 6)).astype(np.int16)
+
+
+@pytest.mark.parametrize("name", ["scan.nii.gz", "scan.nii"])
+def test_nifti_is_what_nibabel_says(tmp_path, array, name):
+    path = save(tmp_path / name, array)
+    volume = read_volume(path)
+    assert np.array_equal(volume.array, array) and np.allclose(volume.affine, AFFINE)
+    shape, affine = read_header(path)
+    assert shape == (4, 5, 6) and np.allclose(affine, AFFINE)
+    assert volume.spacing == pytest.approx(tuple(np.linalg.norm(AFFINE[:3, :3], axis=0)))
+    assert case_name(path) == "scan" and is_volume(path)
+
+
+def test_channels_stand_on_the_fourth_axis_and_scaled_values_are_scaled(tmp_path, array):
+    four = np.stack([array, array + 1], axis=-1)
+    assert np.array_equal(read_volume(save(tmp_path / "four.nii.gz", four)).array, four)
+    vector = four[:, :, :, None]  # NIfTI's own way: time before channels
+    assert np.array_equal(read_volume(save(tmp_path / "vector.nii.gz", vector)).array, four)
+    image = nibabel.Nifti1Image(array, AFFINE)
+    image.header.set_slope_inter(0.5, 3)
+    image.to_filename(tmp_path / "scaled.nii.gz")
+    expected = nibabel.load(tmp_path / "scaled.nii.gz").get_fdata()
+    assert np.allclose(read_volume(tmp_path / "scaled.nii.gz").array, expected)
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "mha"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_other_formats_lie_where_their_nifti_lies(tmp_path, array, ending, channels):
+    """SimpleITK writes one image in both formats; the affine of its NIfTI is nibabel's word."""
+    values = array if channels == 1 else np.stack([array, array + 1], axis=-1)
+    image = SimpleITK.GetImageFromArray(values.transpose(2, 1, 0, *range(3, values.ndim)), isVector=channels > 1)
+    image.SetSpacing((1.5, 2.0, 3.0))
+    image.SetOrigin((4.0, -5.0, 6.0))
+    image.SetDirection((0.0, -1.0, 0.0, 0.8, 0.0, -0.6, 0.6, 0.0, 0.8))
+    for suffix in (ending, "nii.gz"):
+        SimpleITK.WriteImage(image, str(tmp_path / f"scan.{suffix}"))
+    volume, reference = read_volume(tmp_path / f"scan.{ending}"), nibabel.load(tmp_path / "scan.nii.gz")
+    assert np.array_equal(volume.array, values)
+    assert np.allclose(volume.affine, reference.affine, atol=1e-5)
+    shape, affine = read_header(tmp_path / f"scan.{ending}")
+    assert shape == values.shape and np.allclose(affine, volume.affine)
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("codes", [(1, 1), (0, 2), (3, 0)])
+def test_a_mask_has_shape_affine_and_header_of_its_volume(tmp_path, array, kind, codes):
+    four = np.stack([array, array], axis=-1)
+    affine = AFFINE if codes[0] == 0 else np.diag([1.5, -2, 3, 1.0])  # a qform cannot shear
+    image = kind(four, affine)
+    image.set_qform(affine, codes[0])
+    image.set_sform(affine, codes[1])
+    image.header.set_xyzt_units("mm", "sec")
+    image.header.set_slope_inter(2, 1)
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"name of the patient"))
+    image.to_filename(tmp_path / "scan.nii.gz")
+    volume = read_volume(tmp_path / "scan.nii.gz")
+    mask = (np.arange(120).reshape(4, 5, 6) % 3).astype(np.uint8)
+    (tmp_path / "mask.nii.gz").write_bytes(nifti_bytes(mask, volume))
+    back = nibabel.load(tmp_path / "mask.nii.gz")
+    assert type(back) is kind and back.shape == (4, 5, 6) and back.get_data_dtype() == np.uint8
+    assert np.array_equal(np.asarray(back.dataobj), mask) and np.array_equal(back.affine, volume.affine)
+    assert (int(back.header["qform_code"]), int(back.header["sform_code"])) == codes
+    assert np.array_equal(back.header["pixdim"][:4], image.header["pixdim"][:4])
+    assert back.header.get_xyzt_units()[0] == "mm"
+    assert b"patient" not in gzip.decompress((tmp_path / "mask.nii.gz").read_bytes())
+
+
+def broken(tmp_path, kind, array):
+    path = tmp_path / "scan.nii.gz"
+    if kind == "cut":
+        save(path, np.random.default_rng(0).integers(0, 999, (40, 40, 40)).astype(np.int16))
+        path.write_bytes(path.read_bytes()[:3000])
+    elif kind == "text":
+        path.write_text("hello")
+    elif kind == "plane":
+        save(path, array[..., 0])
+    elif kind == "five":
+        save(path, np.zeros((3, 3, 3, 2, 2), np.int16))
+    elif kind == "colours":
+        colours = np.zeros((3, 3, 3), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+        save(path, colours)
+    elif kind == "flat affine":
+        image = nibabel.Nifti1Image(array, np.eye(4))
+        image.header["srow_x"] = image.header["srow_y"] = 0
+        image.header["sform_code"], image.header["qform_code"] = 1, 0
+        path.write_bytes(gzip.compress(image.header.binaryblock + bytes(4) + array.tobytes()))
+    elif kind == "nrrd":
+        path = tmp_path / "scan.nrrd"
+        path.write_text("NRRD0004\nrubbish")
+    elif kind == "photo":
+        path = tmp_path / "scan.png"
+        path.write_bytes(b"x")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("cut", "it is damaged or incomplete, copy it again"),
+        ("text", "it is damaged or incomplete, copy it again"),
+        ("plane", "is 4x5, but a volume has three axes, or four with its channels; convert it"),
+        ("five", "is 3x3x3x2x2, but a volume has three axes"),
+        ("colours", "holds colours or complex numbers; convert it to grey values"),
+        ("flat affine", "its affine does not say where voxels are"),
+        ("nrrd", "it is damaged or incomplete, copy it again"),
+        ("photo", "is no volume (.nii.gz, .nii, .nrrd, .mha, .mhd, or the folder of a DICOM series)"),
+        ("none", "no such file"),
+    ],
+)
+def test_what_is_no_volume_is_refused_in_one_line(tmp_path, array, kind, says):
+    path = broken(tmp_path, kind, array)
+    with pytest.raises(DataError) as error:
+        read_volume(path)
+    assert str(error.value).startswith(f"{path}: ") and says in str(error.value) and "\n" not in str(error.value)
