@@ -1,0 +1,178 @@
+"""Training on slices of volumes and scoring whole cases, from the command line to the report."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import onenet
+from onenet.config import load_config
+from onenet.data import open_dataset
+from onenet.errors import DataError
+from onenet.metrics.volume import score_case
+from onenet.scoring import evaluate
+from onenet.training.results import train_silently
+
+nibabel = pytest.importorskip("nibabel")
+
+
+@pytest.fixture
+def trained(write_msd, tiny, tmp_path):
+    """The folder of a run of an epoch, and its data."""
+
+    def train(*words, **volumes):
+        root = write_msd(**volumes)
+        words = [*tiny, "train.epochs=1", "train.learning_rate=0.01", *words]
+        return train_silently(load_config("volumes", words, f"msd:{root}"), tmp_path / "run"), root
+
+    return train
+
+
+def scores_by_hand(model, root, name, tolerance):
+    segmenter = onenet.Segmenter(model)
+    from onenet.deploy.volume import segment_volume
+    from onenet.volumes import read_volume
+
+    prediction = segment_volume(segmenter, read_volume(root / "imagesTr" / f"{name}.nii.gz"))
+    truth = nibabel.load(root / "labelsTr" / f"{name}.nii.gz")
+    spacing = tuple(float(mm) for mm in truth.header.get_zooms())
+    mask = np.asanyarray(truth.dataobj).astype(np.uint8)
+    return score_case(name, mask, prediction, 3, spacing, 0, False, tolerance)
+
+
+def test_the_card_keeps_how_volumes_become_images(trained):
+    folder, root = trained("data.neighbours=1", "data.intensity=zscore", spacing=(1.0, 1.5, 3.0), channels=2)
+    card = onenet.load(folder / "model.safetensors").card
+    assert {key: card.volume[key] for key in ("axis", "spacing", "intensity", "neighbours")} == {
+        "axis": 2, "spacing": [1.0, 1.5], "intensity": {"kind": "zscore"}, "neighbours": 1
+    }  # fmt: skip
+    assert card.in_channels == 6
+    assert card.training["cases"] == {"train": 6, "val": 1, "test": 1}
+    assert card.training["images"]["train"] == 60
+    assert not any(str(root) in text for text in (card.to_json(), (folder / "report.json").read_text()))
+
+
+def test_cases_are_scored_in_their_own_grid(trained, onenet_command):
+    folder, root = trained("data.spacing=[1.0,1.0]", spacing=(1.5, 2.0, 3.0))
+    finished = onenet_command(
+        "evaluate", folder, "--data", f"msd:{root}", "--split", "all", "--json", "--tolerance", "1.5"
+    )
+    assert finished.code == 0, finished.err
+    found = json.loads(finished.out)["cases"]
+    assert found["tolerance_mm"] == 1.5
+    assert len(found["per_case"]) == 8
+    for case in found["per_case"][:3]:
+        by_hand = scores_by_hand(folder / "model.safetensors", root, case["name"], 1.5)
+        for index, of_class in enumerate(case["classes"], 1):
+            for name, value in by_hand.values.items():
+                wanted = None if np.isnan(value[index]) else pytest.approx(value[index], abs=1e-5)
+                assert of_class[name] == wanted, (case["name"], name)
+
+
+def test_files_that_are_stored_the_other_way_round_have_the_same_scores(trained):
+    folder, root = trained("data.axis=1")
+    before = evaluate(folder, f"msd:{root}").cases
+    for path in [*(root / "imagesTr").iterdir(), *(root / "labelsTr").iterdir()]:
+        image = nibabel.load(path)
+        nibabel.save(image.as_reoriented(nibabel.orientations.axcodes2ornt(("P", "S", "L"))), path)
+    after = evaluate(folder, f"msd:{root}").cases
+    assert before.to_dict() == after.to_dict()
+
+
+def test_a_table_and_a_page_show_every_case(trained, onenet_command, tmp_path):
+    folder, root = trained()
+    finished = onenet_command("evaluate", folder, "--data", f"msd:{root}", "--split", "all", "--report", tmp_path / "r")
+    assert "| class | cases | Dice |" in finished.out
+    assert "95 % confidence interval over cases: Dice" in finished.out
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "Case by case" in page
+    assert page.count(">case_0") >= 8
+    assert "per_case" in json.loads((tmp_path / "r" / "report.json").read_text())["cases"]
+
+
+def test_the_split_of_the_training_is_the_split_of_the_evaluation(trained):
+    folder, root = trained("data.folds=4", "data.fold=1", "data.test=0.25")
+    card = onenet.load(folder / "model.safetensors").card
+    evaluation = evaluate(folder, f"msd:{root}")
+    assert card.training["cases"] == {
+        split: len(evaluation.dataset.sources(split)) for split in ("train", "val", "test")
+    }
+    assert not any("used in training" in note for note in evaluation.notes)
+    other = evaluate(folder, f"msd:{root},split_seed=9")
+    assert any("of these 2 images were used in training or validation" in note for note in other.notes)
+
+
+def test_a_run_goes_on_where_it_stopped_and_sees_changed_files(write_msd, tiny, tmp_path, onenet_command):
+    root = write_msd(4)
+    words = [*tiny, "train.foreground=0.5"]
+    assert onenet_command("train", "volumes", *words, "--data", f"msd:{root}", "--out", tmp_path / "run").code == 0
+    assert onenet_command("train", "--resume", "--out", tmp_path / "run").code == 0
+    name = next(iter(json.loads((tmp_path / "run" / "report.json").read_text())["per_image"]))["name"]
+    mask = root / "labelsTr" / f"{name}.nii.gz"
+    image = nibabel.load(mask)
+    nibabel.save(nibabel.Nifti1Image(np.asanyarray(image.dataobj)[::-1], image.affine), mask)
+    error = onenet_command("train", "--resume", "--out", tmp_path / "run").error
+    assert f"val: 1 image changed ({name})" in error
+
+
+def test_broken_cases_are_left_out_and_named(write_msd, tiny, tmp_path, onenet_command):
+    root = write_msd(8)
+    case = open_dataset(load_config("volumes", ["data.val=0.3"], f"msd:{root}").data).sources("train")[0].name
+    path = root / "imagesTr" / f"{case}.nii.gz"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    words = [*tiny, "train.epochs=1", "data.val=0.3"]
+    stopped = onenet_command("train", "volumes", *words, "--data", f"msd:{root}", "--out", tmp_path / "one")
+    assert f"{case}.nii.gz: cannot be read" in stopped.error
+    finished = onenet_command(
+        "train", "volumes", *words, "data.skip_unreadable=true", "--data", f"msd:{root}", "--out", tmp_path / "two"
+    )
+    assert finished.code == 0, finished.err
+    assert re.search(rf"left out \d+ image\(s\) that cannot be read: {case}/\d+, {case}/", finished.out), finished.out
+
+
+def write_regions(root, count=6):
+    """nnU-Net's layout with regions: whole = 1 and 2, core = 2; a voxel in the corner is not counted."""
+    random = np.random.default_rng(0)
+    for part in ("imagesTr", "labelsTr"):
+        (root / part).mkdir(parents=True)
+    for number in range(count):
+        mask = np.zeros((12, 12, 8), np.uint8)
+        mask[2:9, 3:9, 2:7] = 1
+        mask[4:7, 5:8, 3:5] = 2
+        mask[0, 0, 0] = 3
+        for channel in range(2):
+            image = (mask * 50 + random.normal(100, 5, mask.shape)).astype(np.float32)
+            name = f"knee_{number}_{channel:04d}.nii.gz"
+            nibabel.save(nibabel.Nifti1Image(image, np.eye(4)), root / "imagesTr" / name)
+        nibabel.save(nibabel.Nifti1Image(mask, np.eye(4)), root / "labelsTr" / f"knee_{number}.nii.gz")
+    labels = {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}
+    names = {"0": "T1", "1": "T2"}
+    (root / "dataset.json").write_text(json.dumps({"labels": labels, "channel_names": names}))
+    return root
+
+
+def test_regions_of_nnunet_are_trained_and_scored_as_classes_that_overlap(tiny, tmp_path):
+    root = write_regions(tmp_path / "regions")
+    config = load_config("volumes", [*tiny, "train.epochs=1"], f"nnunet:{root}")
+    folder = train_silently(config, tmp_path / "run")
+    card = onenet.load(folder / "model.safetensors").card
+    assert (card.overlapping, card.classes, card.in_channels) == (True, ("whole", "core"), 2)
+    evaluation = evaluate(folder, f"nnunet:{root}", "all")
+    whole = evaluation.cases.cases[0].values["true_ml"]
+    assert whole == pytest.approx([7 * 6 * 5 / 1000, 3 * 3 * 2 / 1000])
+    assert len(evaluation.cases.cases) == 6
+
+
+def test_a_model_of_images_is_refused_for_volumes(tiny_model, write_msd, onenet_command):
+    error = onenet_command("evaluate", tiny_model, "--data", f"msd:{write_msd(4)}").error
+    assert "volumes, but the model was trained on images; use one that was trained on volumes" in error
+
+
+def test_a_model_of_other_channels_is_refused(trained, write_msd):
+    folder, _ = trained()
+    with pytest.raises(
+        DataError,
+        match=r"has 2 channel\(s\), but the model takes 1",
+    ):
+        evaluate(folder, f"msd:{write_msd(4, channels=2, folder='other')}")
