@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve e
 EXTRAS = {
     "torch": "train", "lightning_fabric": "train", "jaxtyping": "train", "scipy": "scores", "onnx": "export",
     "onnxscript": "export", "onnxruntime": "deploy", "openvino": "openvino", "pyvips": "large",
+    "nibabel": "medical", "pydicom": "medical", "SimpleITK": "medical", "highdicom": "medical",
 }  # fmt: skip
 
 

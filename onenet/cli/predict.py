@@ -16,6 +16,7 @@ import typer
 
 from onenet.cli.classes import Classes, class_names
 from onenet.cli.large import Large
+from onenet.cli.volumes import are_volumes, predict_volumes
 
 if TYPE_CHECKING:
     from onenet.card import Card
@@ -30,7 +31,9 @@ def predict(
     out: Annotated[
         str, typer.Option(help="Folder for the results; - writes one mask to standard output.")
     ] = "predictions",
-    save: Annotated[str, typer.Option(help="Any of mask,overlay,cutout,probability.")] = "mask,overlay",
+    save: Annotated[
+        str, typer.Option(help="Any of mask,overlay,cutout,probability; of volumes mask,overlay,dicom-seg.")
+    ] = "mask,overlay",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     runtime: Annotated[
         str, typer.Option(help="torch, onnxruntime, openvino, executorch, litert; auto is the fastest.")
@@ -40,11 +43,16 @@ def predict(
         int | None, typer.Option(min=0, help="Side of the tiles that large images are computed in; 0 for none.")
     ] = None,
     memory: Annotated[str, typer.Option(help="Choose tiles so that at most this is used, for example 300MB.")] = "",
+    postprocess: Annotated[
+        str, typer.Option(help="Of volumes: largest, holes, both (largest,holes), none, or card: as the model says.")
+    ] = "card",
     any_size: Annotated[
         bool, typer.Option("--any-size", help="Read images beyond the decoder's safety limit, too.")
     ] = False,
 ) -> None:
     """Draw masks: STEM.png (class indices, shown in colours), STEM.overlay.png and so on, at the photo's own size.
+
+    Of a volume or a DICOM series: CASE.nii.gz on its own grid, and CASE.montage.png.
 
     For example: onenet predict runs/demo photo.jpg holiday/ --save mask,cutout
     """
@@ -55,6 +63,14 @@ def predict(
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that is no UTF-8 must not stop what prints it
         sys.stdout.reconfigure(errors="backslashreplace")
     kinds = [kind.strip() for kind in save.split(",") if kind.strip()]
+    if are_volumes(inputs):
+        import onenet
+
+        segmenter = onenet.Segmenter(model, runtime, threads, class_names(classes))
+        for line in described(segmenter.card):
+            print(f"{model}: {line}", file=sys.stderr)
+        predict_volumes(segmenter, model, inputs, Path(out), kinds, postprocess)
+        return
     for kind in kinds:
         if kind not in KINDS:
             raise ConfigError(f"--save {kind!r}: {did_you_mean(kind, KINDS)}")
@@ -63,6 +79,10 @@ def predict(
     sources = collect(inputs)
     large = Large(sources, tile, memory, any_size)
     segmenter = large.open(model, runtime, threads, class_names(classes))
+    if segmenter.card.volume:
+        raise ConfigError(f"{model}: was trained on volumes; give it .nii.gz, .nrrd or .mha files, or DICOM series")
+    if postprocess != "card":
+        raise ConfigError(f"--postprocess {postprocess}: is for volumes; leave it out")
     for line in described(segmenter.card):
         print(f"{model}: {line}", file=sys.stderr)
     if segmenter.decided and "probability" in kinds:

@@ -1,6 +1,7 @@
 """A DICOM series: a folder with one file for each slice. Headers are read by pydicom, pixels by SimpleITK."""
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ _TAGS = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Ser
 _UNEVEN = 0.02  # of the distance between slices, and at least
 _UNEVEN_MM = 0.05
 _PREAMBLE = 128
+_LOOKED_AT = 8  # files of a folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,12 @@ class Series:
 def dicom_files(folder: Path) -> list[Path]:
     """The files of a folder that begin as DICOM does."""
     return [path for path in sorted(folder.iterdir()) if path.is_file() and _begins_as_dicom(path)]
+
+
+def begins_with_dicom(folder: Path) -> bool:
+    """Whether one of a folder's first files is DICOM."""
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
+    return any(_begins_as_dicom(path) for path in islice(files, _LOOKED_AT))
 
 
 def read(folder: Path) -> Volume:

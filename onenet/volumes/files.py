@@ -22,8 +22,8 @@ def is_volume(path: str | Path) -> bool:
 
 
 def is_series(folder: str | Path) -> bool:
-    """Whether a folder holds a DICOM series, not volumes or images."""
-    return Path(folder).is_dir() and bool(dicom.dicom_files(Path(folder)))
+    """Whether a folder holds a DICOM series, not volumes or images; a look at its first files says so."""
+    return Path(folder).is_dir() and dicom.begins_with_dicom(Path(folder))
 
 
 def case_name(path: str | Path) -> str:

@@ -4,15 +4,13 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import generate_uid
+from tests_of_volumes import ACROSS, DOWN, NORMAL, STEP, write
 
 from onenet.errors import DataError
 from onenet.volumes import case_name, is_series, read_header, read_volume
 
-ACROSS, DOWN = np.array([0.8, 0.6, 0.0]), np.array([0.0, 0.0, -1.0])
-NORMAL = np.cross(ACROSS, DOWN)
-ROWS, COLUMNS, STEP = 4, 5, 2.5
+ROWS, COLUMNS = 4, 5
 
 
 @pytest.fixture
@@ -24,27 +22,6 @@ def series(tmp_path):
     for number, place in enumerate((2, 0, 1)):  # the names are in no order
         write(folder / f"{number}.dcm", values[place], place * STEP, uid)
     return folder, values, uid
-
-
-def write(path, pixels, along, uid, **changes):
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    header = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-    header.SOPClassUID, header.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    header.SeriesInstanceUID, header.StudyInstanceUID, header.Modality = uid, generate_uid(), "CT"
-    header.Rows, header.Columns = pixels.shape
-    header.BitsAllocated = header.BitsStored = 16
-    header.HighBit, header.PixelRepresentation, header.SamplesPerPixel = 15, 0, 1
-    header.PhotometricInterpretation = "MONOCHROME2"
-    header.RescaleSlope, header.RescaleIntercept = 1, -1024
-    header.PixelSpacing, header.SliceThickness = [0.5, 0.75], STEP
-    header.ImageOrientationPatient = [*ACROSS, *DOWN]
-    header.ImagePositionPatient = [float(v) for v in np.array([10.0, 20.0, 30.0]) + along * NORMAL]
-    header.PixelData = pixels.tobytes()
-    for tag, value in changes.items():
-        setattr(header, tag, value)
-    header.save_as(path, enforce_file_format=True)
 
 
 def test_every_voxel_is_where_its_slice_says(series):
