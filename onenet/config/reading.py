@@ -69,7 +69,9 @@ def _refuse_idle(data: DataConfig) -> None:
     for key in _OF_IMAGES if kind == "volumes" else _OF_VOLUMES:
         if getattr(data, key) != getattr(default, key):
             value = _plain(getattr(data, key))
-            raise ConfigError(f"data.{key}={value}: is asked of {other} only, and {data.format} has {kind}; leave it out")
+            raise ConfigError(
+                f"data.{key}={value}: is asked of {other} only, and {data.format} has {kind}; leave it out"
+            )
 
 
 def _plain(value: Any) -> Any:
