@@ -177,7 +177,7 @@ def open_for(card: Card, data: DataConfig) -> Dataset:
         raise DataError(f"{data.root}: its classes may overlap (data.overlapping), but the model gives each pixel one "
                         "class; use a model that was trained with data.overlapping=true")  # fmt: skip
     if data.format in VOLUMES:
-        dataset: Dataset = open_cases(card, data)
+        dataset: Dataset = open_cases(card, _with_classes(card, data))
     else:
         data = dataclasses.replace(data, in_channels=card.in_channels, overlapping=card.overlapping)
         if data.value_range == (0, 0):
@@ -198,7 +198,7 @@ def open_for(card: Card, data: DataConfig) -> Dataset:
 
 def _with_classes(card: Card, data: DataConfig) -> DataConfig:
     """The model's classes stand in where a folder says nothing of its own; the other formats say which they have."""
-    if data.format != "folder" or find_class_table(Path(data.root).expanduser(), data.class_table):
+    if data.format not in ("folder", "volumes") or find_class_table(Path(data.root).expanduser(), data.class_table):
         return data
     if not data.class_values and not data.num_classes:
         background = -1 if card.background is None else card.background

@@ -79,7 +79,7 @@ def prepare(case: Case, preparation: Preparation, labels: Mapping[int, int], cha
     return _opened(images, masks)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)  # each keeps two files open
 def _opened(images: Path, masks: Path) -> PreparedCase:
     try:
         return PreparedCase(np.load(images, mmap_mode="r"), np.load(masks, mmap_mode="r"))

@@ -20,6 +20,7 @@ from onenet.data.sample import SPLITS, Item
 from onenet.data.volume_reading import read_values
 from onenet.errors import DataError
 
+_LOOKED_AT = 3  # masks that tell whether black and white is meant by two classes
 _LAYOUT = "volumes wants images/ and masks/ with equal names"
 
 
@@ -44,7 +45,7 @@ def find_volumes(config: DataConfig, refuse: Refuse = stop) -> FoundCases:
 
 
 def volume_labels(config: DataConfig, cases: list[Case]) -> Labels:
-    """The classes: masks are read for them, unless `data.num_classes` or `data.class_names` say how many there are.
+    """The classes: all masks are read for them, or a few where keys say how many there are.
 
     Raises:
         DataError: a mask cannot be read (unless `data.skip_unreadable`), or holds a value that is no class.
@@ -53,16 +54,16 @@ def volume_labels(config: DataConfig, cases: list[Case]) -> Labels:
     path = find_class_table(Path(config.root), config.class_table)
     table = class_table(config, path)
     count = config.num_classes or len(config.class_names)
+    known = count if table is None else len(table.values)
     values: dict[int, Item] = {}
-    if table is None and count:
-        values = dict.fromkeys(range(count), cases[0])
-    else:
-        for case in cases:
-            try:
-                values |= {int(value): case for value in np.unique(read_values(case.mask))}
-            except DataError:
-                if not config.skip_unreadable:
-                    raise
+    for case in cases[: _LOOKED_AT if known else None]:
+        try:
+            values |= {int(value): case for value in np.unique(read_values(case.mask))}
+        except DataError:
+            if not config.skip_unreadable:
+                raise
+    if table is None and set(values) != {0, 255}:
+        values |= {value: cases[0] for value in range(count) if value not in values}
     if any(value < 0 for value in values):
         wrong = min(values)
         raise DataError(f"{values[wrong].mask}: the mask holds the value {wrong}; labels are 0 and above")

@@ -50,7 +50,7 @@ class LabelledVolume:
     """A case in closest canonical orientation: image (x, y, z, c) and mask (x, y, z) in the values of its file."""
 
     image: NDArray[np.float32]
-    mask: NDArray[np.int64]
+    mask: NDArray[np.integer]
     grid: Grid
 
 
@@ -109,7 +109,7 @@ def read_channels(case: Case) -> NDArray[np.float32]:
     return np.concatenate([part if part.ndim == 4 else part[..., None] for part in parts], axis=-1, dtype=np.float32)
 
 
-def read_values(path: Path) -> NDArray[np.int64]:
+def read_values(path: Path) -> NDArray[np.integer]:
     """The values (x, y, z) of a mask, turned.
 
     Raises:
@@ -117,21 +117,23 @@ def read_values(path: Path) -> NDArray[np.int64]:
     """
     array = canonical(read_volume(path)).array
     array = array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
-    whole = np.rint(array) if array.dtype.kind == "f" else array
-    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (whole == array).all()):
+    if array.dtype.kind != "f":
+        return array.astype(np.uint8) if array.dtype == np.bool_ else array
+    whole = np.rint(array)
+    if not (np.isfinite(array).all() and (whole == array).all()):
         wrong = array[~np.isfinite(array) | (whole != array)][0]
         raise DataError(f"{path}: the mask holds {wrong:g}, but labels are whole numbers; was it resampled with "
                         "interpolation? Resample it to the nearest label")  # fmt: skip
-    return whole.astype(np.int64)
+    return whole.astype(np.int32)
 
 
-def classes_of(mask: NDArray[np.int64], labels: Mapping[int, int], case: Case) -> NDArray[np.uint8]:
+def classes_of(mask: NDArray[np.integer], labels: Mapping[int, int], case: Case) -> NDArray[np.uint8]:
     """Values as class indices or bit codes.
 
     Raises:
         DataError: a value is none of `labels`.
     """
-    small = mask.astype(np.uint8) if mask.min() >= 0 and mask.max() < 256 else mask
+    small = mask.astype(np.uint8, copy=False) if mask.min() >= 0 and mask.max() < 256 else mask
     return to_classes(small, labels, case.mask)
 
 

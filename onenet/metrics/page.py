@@ -54,7 +54,7 @@ def write_page(
     page = _PAGE.format(
         title=escape(title),
         style=_STYLE + curves.STYLE,
-        headline=_headline(report),
+        headline=_headline(report, "image" if cases is None else "case"),
         hints=_hints(report),
         sections="".join(f"<section>\n<h2>{h}</h2>\n{body}\n</section>\n" for h, body in sections.items() if body),
         footer=escape(f"made by onenet {card.version}".strip()),
@@ -63,8 +63,8 @@ def write_page(
         file.write(page.encode("utf-8", errors="replace"))  # file names that are not Unicode hold lone surrogates
 
 
-def _headline(report: Report) -> str:
-    count = "1 image" if report.images == 1 else f"{report.images} images"
+def _headline(report: Report, unit: str) -> str:
+    count = f"1 {unit}" if report.images == 1 else f"{report.images} {unit}s"
     place = f"on {count} of {escape(report.data)}, split “{escape(report.split)}”"
     if math.isnan(report.foreground_iou):
         return f"There was nothing to measure {place}."

@@ -70,14 +70,22 @@ def test_values_with_gaps_say_what_to_do(tmp_path):
         open_dataset(parse_spec(f"volumes:{write_folder(tmp_path, 'abcd', values=(0, 5))}"))
 
 
-def test_named_classes_need_no_reading_of_masks(tmp_path, monkeypatch):
+def test_named_classes_need_few_masks(tmp_path, monkeypatch):
     import onenet.data.volume_folder as volume_folder
 
-    def refuse(path):
-        raise AssertionError(path)
+    read, plain = [], volume_folder.read_values
+    monkeypatch.setattr(volume_folder, "read_values", lambda path: read.append(path) or plain(path))
+    root = write_folder(tmp_path, "abcdefgh")
+    assert open_dataset(parse_spec(f"volumes:{root},num_classes=4")).num_classes == 4
+    assert len(read) == 3
+    assert open_dataset(parse_spec(f"volumes:{root}")).num_classes == 3
+    assert len(read) == 3 + 8
 
-    monkeypatch.setattr(volume_folder, "read_values", refuse)
-    assert open_dataset(parse_spec(f"volumes:{write_folder(tmp_path, 'abcd')},num_classes=3")).num_classes == 3
+
+def test_black_and_white_is_two_classes_where_two_are_named(tmp_path):
+    root = write_folder(tmp_path, "abcd", values=(0, 255))
+    dataset = open_dataset(parse_spec(f'volumes:{root},class_names=["none","organ"]'))
+    assert set(np.unique(dataset.read(dataset.split("train")[0]).mask)) == {0, 1}
 
 
 def test_a_folder_without_pairs_is_refused(tmp_path):
