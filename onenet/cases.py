@@ -1,7 +1,7 @@
 """Volumes that a model is scored on: opened as it needs them, and segmented whole, one after the other."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from onenet.deploy.segmenter import Segmenter
 from onenet.deploy.volume import segment_volume
 from onenet.errors import ConfigError, DataError
 from onenet.metrics.case_scoring import SegmentedCase
+from onenet.metrics.postprocessing import choose_steps
 from onenet.volumes import Volume
 
 
@@ -37,8 +38,19 @@ def open_cases(card: Card, data: DataConfig) -> VolumeDataset:
     return dataset
 
 
-def segmented_cases(segmenter: Segmenter, dataset: VolumeDataset, cases: Iterable[Case]) -> Iterator[SegmentedCase]:
+def segmented_cases(
+    segmenter: Segmenter,
+    dataset: VolumeDataset,
+    cases: Iterable[Case],
+    steps: Mapping[str, Sequence[int]] | None = None,
+) -> Iterator[SegmentedCase]:
     """Cases with truth and prediction at their own voxels; unreadable ones are left out where `skip_unreadable`.
+
+    Args:
+        segmenter: of a model of volumes.
+        dataset: that the cases are of.
+        cases: which ones.
+        steps: of post-processing; None: those of the card.
 
     Raises:
         DataError: a case cannot be read, or its files do not fit each other.
@@ -52,5 +64,23 @@ def segmented_cases(segmenter: Segmenter, dataset: VolumeDataset, cases: Iterabl
                 raise
             continue
         whole = Volume(array=volume.image, affine=volume.grid.affine, file=case.image)
-        prediction = np.asarray(segment_volume(segmenter, whole), dtype=np.uint8)
+        prediction = np.asarray(segment_volume(segmenter, whole, steps), dtype=np.uint8)
         yield SegmentedCase(case.name, volume.image, truth, prediction, volume.grid.spacing, dataset.preparation.axis)
+
+
+def chosen_steps(segmenter: Segmenter, dataset: VolumeDataset) -> tuple[dict[str, list[int]], str]:
+    """The post-processing that raises the mean Dice of the validation cases most, and a line that says so.
+
+    Raises:
+        DataError: there are no validation cases, or one cannot be read.
+    """
+    cases, card = dataset.sources("val"), segmenter.card
+    found = segmented_cases(segmenter, dataset, cases, steps={})
+    steps, dice = choose_steps(found, card.num_classes, card.background, card.overlapping)
+    words = [
+        f"{card.classes[index]} {' and '.join(step for step in steps if index in steps[step])} "
+        f"(Dice {dice[0, index]:.3f} to {dice[:, index].max():.3f})"
+        for index in range(card.num_classes)
+        if any(index in indices for indices in steps.values())
+    ]
+    return steps, f"post-processing chosen on {len(cases)} validation cases: {', '.join(words) or 'none helps'}"

@@ -93,6 +93,7 @@ def evaluate(
     authors: bool = False,
     classes: Sequence[str] = (),
     tolerance: float = TOLERANCE,
+    steps: Mapping[str, Sequence[int]] | None = None,
 ) -> Evaluation:
     """Score a model on a split of a data set.
 
@@ -106,6 +107,7 @@ def evaluate(
         authors: also the figures of the paper's authors, as their evaluator computes them.
         classes: names for the classes of an `.onnx` file that was not written by onenet.
         tolerance: of volumes, millimetres of surface Dice.
+        steps: of volumes, the post-processing; None: that of the card.
 
     Raises:
         DataError: the data has other classes than the model, or cannot be read.
@@ -120,7 +122,7 @@ def evaluate(
     if isinstance(dataset, VolumeDataset):
         if authors:
             raise ConfigError("the authors' figures are of images, but the data are volumes; leave --authors out")
-        return _of_cases(segmenter, dataset, split, tolerance, reading)
+        return _of_cases(segmenter, dataset, split, tolerance, steps, reading)
     samples = dataset.samples(split)
     plain = () if not details or find_spec("scipy") else (_WITHOUT_SCIPY,)
     report = score(segmenter, samples, card, dataset.name, split, details and not plain, authors, dataset.absent)
@@ -138,11 +140,16 @@ def evaluate(
 
 
 def _of_cases(
-    segmenter: Segmenter, dataset: VolumeDataset, split: str, tolerance: float, reading: Sequence[str]
+    segmenter: Segmenter,
+    dataset: VolumeDataset,
+    split: str,
+    tolerance: float,
+    steps: Mapping[str, Sequence[int]] | None,
+    reading: Sequence[str],
 ) -> Evaluation:
     """Score volumes, each segmented whole and compared in its own grid."""
     cases, card = dataset.sources(split), segmenter.card
-    segmented = segmented_cases(segmenter, dataset, cases)
+    segmented = segmented_cases(segmenter, dataset, cases, steps)
     of_cases, report, strips = score_cases(segmented, card, dataset.name, split, tolerance)
     notes = (*dataset.notes, *reading, *_cautions(card, dataset, split), *_skipped(cases, report, "cases"))
     return Evaluation(report, segmenter, dataset, notes, of_cases, tuple(strips))

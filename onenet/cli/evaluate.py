@@ -23,6 +23,13 @@ def evaluate(
     tolerance: Annotated[
         float, typer.Option(min=0, help="Of volumes: millimetres that surfaces may differ by in surface Dice.")
     ] = 2.0,
+    postprocess: Annotated[
+        str,
+        typer.Option(
+            help="Of volumes: largest, holes, both (largest,holes), none, card: as the model says; auto: what "
+            "raises Dice on the validation cases, which the model then keeps."
+        ),
+    ] = "card",
 ) -> None:
     """Score a model over a whole split at each image's own size, and hint at why a score is low.
 
@@ -35,8 +42,12 @@ def evaluate(
     from onenet import scoring
     from onenet.metrics.hints import hints
 
-    names = class_names(classes)
-    evaluation = scoring.evaluate(model, data, split, authors=authors, classes=names, tolerance=tolerance)
+    names, steps = class_names(classes), None
+    if postprocess == "auto":
+        print(f"note: {keep_best_steps(model, data)}", file=sys.stderr)
+    elif postprocess != "card":
+        steps = read_steps(postprocess, model)
+    evaluation = scoring.evaluate(model, data, split, authors=authors, classes=names, tolerance=tolerance, steps=steps)
     for note in evaluation.notes:
         print(f"note: {note}", file=sys.stderr)
     for hint in hints(evaluation.report):
@@ -46,3 +57,51 @@ def evaluate(
         page = scoring.write_report(evaluation, report)
         if not json:
             print(f"\nreport  {page}")
+
+
+def read_steps(text: str, model: str) -> dict[str, list[int]] | None:
+    """What --postprocess says of a model of volumes.
+
+    Raises:
+        ConfigError: an unknown word, or a model of images.
+    """
+    import onenet
+    from onenet.cli.volumes import parse_steps
+    from onenet.errors import ConfigError
+
+    segmenter = onenet.Segmenter(model)
+    if not segmenter.card.volume:
+        raise ConfigError(f"--postprocess {text}: is for volumes; leave it out")
+    return parse_steps(text, segmenter)
+
+
+def keep_best_steps(model: str, data: str) -> str:
+    """Choose the post-processing on the validation cases, write it into the model's card, and say in a line what it is.
+
+    Raises:
+        ConfigError: a model of images, or one that is no .safetensors file.
+        DataError: there are no validation cases, or one cannot be read.
+    """
+    import onenet
+    from onenet.cases import chosen_steps
+    from onenet.checkpoint import save
+    from onenet.data import VolumeDataset
+    from onenet.errors import ConfigError
+    from onenet.models.eager import card_of
+    from onenet.scoring import open_spec
+
+    path = Path(model)
+    path = path / "model.safetensors" if path.is_dir() else path
+    if path.suffix != ".safetensors" or not path.is_file():
+        raise ConfigError(f"--postprocess auto: is written into a .safetensors file, and {model} is none; use one, and "
+                          "export it afterwards")  # fmt: skip
+    network = onenet.load(path)
+    card = card_of(network)
+    if not card.volume:
+        raise ConfigError("--postprocess auto: is for volumes; leave it out")
+    dataset, _ = open_spec(card, data)
+    if not isinstance(dataset, VolumeDataset):
+        raise ConfigError("--postprocess auto: is for volumes, but the data are images; leave it out")
+    steps, line = chosen_steps(onenet.Segmenter(path), dataset)
+    save(network, path, card.replace(volume={**card.volume, "postprocess": steps}))
+    return line

@@ -81,13 +81,14 @@ def score_case(
     for index in range(num_classes):
         if index == background:
             continue
-        true, drawn = (_where(mask, index, overlapping) & counted for mask in (truth, prediction))
+        true, drawn = (where_class(mask, index, overlapping) & counted for mask in (truth, prediction))
         for key, value in _score_class(true, drawn, spacing, tolerance).items():
             values[key][index] = value
     return CaseScores(name, values)
 
 
-def _where(mask: NDArray[np.uint8], index: int, overlapping: bool) -> Solid:
+def where_class(mask: NDArray[np.uint8], index: int, overlapping: bool) -> Solid:
+    """Where a class is in a mask of class indices or bit codes."""
     return (mask >> np.uint8(index) & 1).astype(bool) if overlapping else mask == index
 
 

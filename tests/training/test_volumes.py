@@ -176,3 +176,51 @@ def test_a_model_of_other_channels_is_refused(trained, write_msd):
         match=r"has 2 channel\(s\), but the model takes 1",
     ):
         evaluate(folder, f"msd:{write_msd(4, channels=2, folder='other')}")
+
+
+def test_post_processing_is_chosen_on_validation_cases_and_kept_in_the_card(trained, onenet_command):
+    folder, root = trained()
+    words = ("evaluate", folder, "--data", f"msd:{root}", "--json")
+    finished = onenet_command(*words, "--postprocess", "auto")
+    assert finished.code == 0, finished.err
+    assert "note: post-processing chosen on 1 validation cases: " in finished.err
+    steps = onenet.load(folder / "model.safetensors").card.volume["postprocess"]
+    assert set(steps) <= {"largest", "holes"}
+    assert onenet_command(*words).out == finished.out
+    none = json.loads(onenet_command(*words, "--postprocess", "none").out)
+    both = json.loads(onenet_command(*words, "--postprocess", "largest").out)
+    lesions = [report["cases"]["mean"]["false_lesions"]["mean"] for report in (none, both)]
+    assert lesions[1] < lesions[0] or lesions == [0, 0]
+
+
+def test_post_processing_is_refused_for_images_and_unknown_words(trained, tiny_model, photos, onenet_command):
+    folder, root = trained()
+    error = onenet_command("evaluate", folder, "--data", f"msd:{root}", "--postprocess", "biggest").error
+    assert "--postprocess 'biggest'" in error
+    for word in ("auto", "none"):
+        error = onenet_command("evaluate", tiny_model, "--data", f"folder:{photos()}", "--postprocess", word).error
+        assert f"--postprocess {word}: is for volumes; leave it out" in error
+
+
+def test_a_set_that_lacks_a_class_is_scored_all_the_same(write_msd, tiny, tmp_path):
+    root = write_msd(6)
+    (root / "imagesTr").rename(root / "images")
+    (root / "labelsTr").rename(root / "masks")
+    words = [*tiny, "train.epochs=1"]
+    folder = train_silently(load_config("volumes", words, f"volumes:{root}"), tmp_path / "run")
+    for path in (root / "masks").iterdir():
+        image = nibabel.load(path)
+        mask = np.asanyarray(image.dataobj).copy()
+        mask[mask == 2] = 0
+        nibabel.save(nibabel.Nifti1Image(mask, image.affine), path)
+    evaluation = evaluate(folder, f"volumes:{root}", "all")
+    assert evaluation.cases.values("true_ml")[:, 2].max() == 0
+    assert np.isnan(evaluation.cases.mean("dice", 2))
+
+
+def test_slices_and_whole_cases_agree_where_nothing_is_resampled(trained):
+    folder, root = trained("data.intensity=window:400:600")
+    whole = evaluate(folder, f"msd:{root}", "val").report
+    last = [float(value) for value in (folder / "log.csv").read_text().splitlines()[-1].split(",")]
+    head = (folder / "log.csv").read_text().splitlines()[0].split(",")
+    assert whole.foreground_iou == pytest.approx(last[head.index("val_foreground_iou")], abs=2e-3)
