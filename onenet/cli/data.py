@@ -26,7 +26,8 @@ def check(
     JSON: ready; name, format, root; splits (pairs in each); sizes (smallest, median, largest as [height, width]);
     channels, bits, masks (how many files have which); value_range (of deep images); classes (name, pixels, share and
     train_share of all pixels, images, images_per_split); not_counted (share); notes; warnings and problems (each with
-    kind, text, file, setting).
+    kind, text, file, setting). Of volumes, splits and images count cases and pixels voxels; unit says so, and grids has
+    sizes, spacing and channels.
     """
     from onenet.config import parse_spec
     from onenet.data.check import check_data

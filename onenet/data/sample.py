@@ -145,6 +145,10 @@ class Dataset:
         """Which of the items `train.foreground` draws from: none, for each image is drawn as often as the others."""
         return ()
 
+    def telling(self, split: str, count: int) -> tuple[Item, ...]:
+        """So many items of a split that are worth a look or a trial: the first ones."""
+        return self.split(split)[:count]
+
     def samples(self, split: str) -> Iterator[Sample]:
         """Read the images of a split one after the other; unreadable ones are left out where `skip_unreadable`."""
         for item in self.split(split):

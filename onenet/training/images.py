@@ -27,7 +27,7 @@ class RunImages:
 def open_images(config: Config) -> RunImages:
     """The data set of a run, checked as far as the files' headers go.
 
-    With `train.overfit` = n the first n training images are those to validate on, too.
+    With `train.overfit` = n the first n training images, or slices that hold a class, are those to validate on, too.
 
     Raises:
         DataError: a file cannot be opened, or its mask has another size; with `data.skip_unreadable`: nothing is left.
@@ -42,7 +42,7 @@ def open_images(config: Config) -> RunImages:
     for split in ("train", "val"):
         next(dataset.samples(split), None)  # the first one, whole
     if config.train.overfit:
-        few = dataset.split("train")[: config.train.overfit]
+        few = dataset.telling("train", config.train.overfit)
         dataset = dataclasses.replace(dataset, items={**dataset.items, "train": few, "val": few})
     return RunImages(found, dataset, left_out)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onenet.data import Dataset
+from onenet.data import Dataset, VolumeDataset
 from onenet.deploy.segmenter import Segmenter
 from onenet.metrics import confusion
 from onenet.metrics.evaluation import score
@@ -18,7 +18,7 @@ from onenet.training.network import card_of
 
 
 def validate(network: Network, dataset: Dataset, examples: int, picture: Path) -> tuple[Report, dict[str, str]]:
-    """Score a network on the split "val".
+    """Score a network on the split "val"; of volumes slice by slice, as they are prepared.
 
     Args:
         network: with its card.
@@ -34,7 +34,10 @@ def validate(network: Network, dataset: Dataset, examples: int, picture: Path) -
     """
     card = card_of(network)
     segmenter = Segmenter(EagerRunner(network), card)
-    samples = Watched(dataset, "val", example_names(dataset.split("val"), examples))
+    drawn = example_names(dataset.split("val"), examples)
+    if isinstance(dataset, VolumeDataset):
+        drawn = {item.name for item in dataset.telling("val", examples)}
+    samples = Watched(dataset, "val", drawn)
     report = score(segmenter, samples, card, dataset.name, "val", absent=dataset.absent)
     if samples.kept:
         draw_examples(picture, samples.kept, segmenter)

@@ -269,3 +269,15 @@ def test_replacing_items_keeps_what_volumes_need(write_msd):
     few = dataclasses.replace(dataset, items={**dataset.items, "train": dataset.split("train")[:2]})
     assert few.read(few.split("train")[1]).name.endswith("/001")
     assert len(few.sources("train")) == 1
+
+
+def test_the_slices_to_look_at_are_the_middle_ones_with_classes_of_every_case(write_msd):
+    dataset = opened(write_msd(4, shape=(14, 12, 30)), "val=0.3", "test=0.2")
+    items = dataset.telling("train", 5)
+    assert len(items) == 5
+    assert {item.case.name for item in items} == cases_of(dataset, "train")
+    for item in items:
+        assert 10 < item.index < 20
+        assert dataset.read_mask(item).any()
+    assert dataset.telling("train", 0) == ()
+    assert len(dataset.telling("val", 2)) == 2

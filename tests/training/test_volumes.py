@@ -224,3 +224,12 @@ def test_slices_and_whole_cases_agree_where_nothing_is_resampled(trained):
     last = [float(value) for value in (folder / "log.csv").read_text().splitlines()[-1].split(",")]
     head = (folder / "log.csv").read_text().splitlines()[0].split(",")
     assert whole.foreground_iou == pytest.approx(last[head.index("val_foreground_iou")], abs=2e-3)
+
+
+def test_a_run_to_see_whether_a_network_can_learn_takes_slices_with_classes(write_msd, tiny, tmp_path):
+    root = write_msd(4)
+    folder = train_silently(load_config("volumes", [*tiny, "train.overfit=2"], f"msd:{root}"), tmp_path / "run")
+    report = json.loads((folder / "report.json").read_text())
+    assert report["images"] == 2
+    assert all(row["pixels"] > 0 for row in report["classes"])
+    assert "cases" not in report
