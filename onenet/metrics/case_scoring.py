@@ -14,6 +14,7 @@ from onenet.metrics.cases import CaseReport
 from onenet.metrics.pictures import Strip
 from onenet.metrics.report import Report
 from onenet.metrics.volume import TOLERANCE, score_case
+from onenet.volumes import slices
 
 _PICTURED = 4  # of the best and of the worst cases
 
@@ -24,7 +25,7 @@ class SegmentedCase:
 
     Attributes:
         name: of the case.
-        image: (x, y, z, c), in any units.
+        image: (x, y, z, c) in canonical orientation, in any units.
         truth, prediction: (x, y, z) class indices, or bit codes where classes overlap; 255 in `truth` is not counted.
         spacing: millimetres from voxel to voxel along each axis.
         axis: along which slices are shown.
@@ -78,10 +79,10 @@ def _with(strips: Sequence[Strip], case: SegmentedCase, value: float, background
 def pictured(case: SegmentedCase, value: float, background: int | None) -> Strip:
     """The slice of a case that has most of its classes, the grey values stretched for the eye."""
     there = (case.truth != (background or 0)) & (case.truth != IGNORED)
-    others = tuple(axis for axis in range(3) if axis != case.axis)
-    place = int(there.sum(axis=others).argmax())
-    image, truth, prediction = (np.moveaxis(a, case.axis, 0)[place] for a in (case.image, case.truth, case.prediction))
-    image, truth, prediction = (np.ascontiguousarray(a.swapaxes(0, 1)[::-1]) for a in (image, truth, prediction))
+    place = int(slices(there, case.axis).sum(axis=(1, 2)).argmax())
+    image, truth, prediction = (
+        np.ascontiguousarray(slices(array, case.axis)[place]) for array in (case.image, case.truth, case.prediction)
+    )
     channel = image[..., :1].astype(np.float32)
     low, high = np.percentile(channel, (1, 99))
     shown = ((channel - low) / max(float(high - low), 1e-6)).clip(0, 1)

@@ -81,7 +81,7 @@ def score_case(
     for index in range(num_classes):
         if index == background:
             continue
-        true, drawn = (where_class(mask, index, overlapping) & counted for mask in (truth, prediction))
+        true, drawn = _around(*(where_class(mask, index, overlapping) & counted for mask in (truth, prediction)))
         for key, value in _score_class(true, drawn, spacing, tolerance).items():
             values[key][index] = value
     return CaseScores(name, values)
@@ -90,6 +90,14 @@ def score_case(
 def where_class(mask: NDArray[np.uint8], index: int, overlapping: bool) -> Solid:
     """Where a class is in a mask of class indices or bit codes."""
     return (mask >> np.uint8(index) & 1).astype(bool) if overlapping else mask == index
+
+
+def _around(true: Solid, drawn: Solid) -> tuple[Solid, Solid]:
+    """The part of both in which there is anything: a class is seldom everywhere."""
+    from scipy.ndimage import find_objects
+
+    box = find_objects((true | drawn).astype(np.uint8))
+    return (true[box[0]], drawn[box[0]]) if box else (true[:0], drawn[:0])
 
 
 def _score_class(true: Solid, drawn: Solid, spacing: Sequence[float], tolerance: float) -> dict[str, float]:
