@@ -28,12 +28,15 @@ def study(
     """Train and score every cell of a study; stopped and started again, it goes on with the cells that are missing.
 
     For example: onenet study pet-small data.root=PATH-TO-OXFORD-PET
+
+    Cross-validation of volumes: onenet study folds data.format=msd data.root=PATH data.folds=5
     """
     from onenet.cli.train import train_with_progress
     from onenet.errors import ConfigError
     from onenet.images import atomic_write
     from onenet.study.comparison import run_comparison
     from onenet.study.comparison_table import comparison_markdown
+    from onenet.study.folds import run_folds
     from onenet.study.grid import run_plan, to_markdown
     from onenet.study.paper_tables import run_table
     from onenet.study.paper_tables_page import table_markdown, table_page
@@ -59,6 +62,11 @@ def study(
             known = _read(earlier) if earlier else None
             result = run_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say, train, known)
             table = comparison_markdown(result)
+        elif plan.folds:
+            if rescore or not train:
+                raise ConfigError(f"study {plan.name} scores every fold each time; leave --rescore and --no-train out")
+            result, cases = run_folds(plan, folder, words[1:], train_with_progress)
+            table = cases.to_markdown()
         elif not train:
             raise ConfigError(f"--no-train: study {plan.name} scores each cell when it is trained; leave it out")
         else:

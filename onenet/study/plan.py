@@ -10,7 +10,10 @@ from onenet.errors import ConfigError, did_you_mean
 
 @dataclass(frozen=True)
 class Plan:
-    """Every model with every seed, the same recipe for all; scored on `split` once each."""
+    """Every model with every seed, the same recipe for all; scored on `split` once each.
+
+    With `folds` the first model is trained once per fold (study/folds.py).
+    """
 
     name: str
     recipe: str
@@ -18,6 +21,7 @@ class Plan:
     models: tuple[str, ...]
     seeds: tuple[int, ...]
     overrides: tuple[str, ...]
+    folds: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ def load_plan(name: str, budget: str = "") -> Plan | Comparison | PaperTable:
         models=tuple(table["models"]),
         seeds=tuple(table["seeds"]),
         overrides=tuple(table["overrides"]),
+        folds=int(table.get("folds", 0)),
     )
 
 

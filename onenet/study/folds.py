@@ -1,0 +1,71 @@
+"""Cross-validation of volumes: a network per fold, each scored on the cases that it was not trained on.
+
+The cases that the test leaves are cut into folds (`data.folds`). What is reported is of all of them together, every case
+scored once. The best weights of a fold are chosen on the same cases, so that the scores are a little too good; those of
+the test, which no fold has seen, are not.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from onenet.config import VOLUMES, load_config
+from onenet.errors import ConfigError
+from onenet.metrics.cases import CaseReport
+from onenet.scoring import evaluate
+from onenet.study.plan import Plan
+from onenet.training.changes import changed_keys
+from onenet.training.folder import RunFolder, environment
+from onenet.training.run import Run
+
+
+def run_folds(
+    plan: Plan, out: Path, overrides: Sequence[str], on_cell: Callable[[Run], None]
+) -> tuple[dict[str, Any], CaseReport]:
+    """Train what is left of every fold and score its validation cases.
+
+    Returns the result, ready for JSON, and the report of all cases.
+
+    Args:
+        plan: with `folds`.
+        out: holds a run's folder per fold.
+        overrides: laid over the plan's own, for example where the data is.
+        on_cell: trains a run that is ready, or what is left of it.
+
+    Raises:
+        ConfigError: the data are images, `data.fold` is given, or `out` holds other runs.
+    """
+    if any(change.startswith("data.fold=") for change in overrides):
+        raise ConfigError("data.fold: a study of folds trains them all; leave it out")
+    words = [f"model.name={plan.models[0]}", f"train.seed={plan.seeds[0]}", f"data.folds={plan.folds}"]
+    words = [*plan.overrides, *words, *overrides]
+    config = load_config(plan.recipe, words)
+    if config.data.format not in VOLUMES:
+        raise ConfigError(
+            f"data.format={config.data.format}: folds are studied of volumes; use one of {', '.join(VOLUMES)}"
+        )
+    count, reports = config.data.folds, []
+    for fold in range(count):
+        config = load_config(plan.recipe, [*words, f"data.fold={fold}"])
+        folder = RunFolder(out / f"fold-{fold}")
+        begun = (folder.path / "config.toml").is_file()
+        if begun and (keys := changed_keys(folder.config().to_dict(), config)):
+            raise ConfigError(f"{folder.path}: holds a fold with {', '.join(keys)}; choose another --out")
+        on_cell(Run(config, folder, resume=begun))
+        report = evaluate(folder.model, config.data, plan.split).cases
+        assert report is not None
+        reports.append(report)
+    first = reports[0]
+    cases = tuple(case for report in reports for case in report.cases)
+    whole = CaseReport(
+        first.data, f"validation of {count} folds", first.classes, first.background, first.tolerance, cases
+    )
+    found = {
+        "study": plan.name,
+        "recipe": plan.recipe,
+        "model": config.model,
+        "folds": [{"cases": len(report.cases), "dice": round(report.mean("dice"), 6)} for report in reports],
+        "environment": environment(),
+        **whole.to_dict(),
+    }
+    return found, whole
