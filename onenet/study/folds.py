@@ -1,6 +1,6 @@
 """Cross-validation of volumes: a network per fold, each scored on the cases that it was not trained on.
 
-The cases that the test leaves are cut into folds (`data.folds`). What is reported is of all of them together, every case
+The cases that the test leaves are cut into folds (`data.folds`). What is reported is of all of them, every case
 scored once. The best weights of a fold are chosen on the same cases, so that the scores are a little too good; those of
 the test, which no fold has seen, are not.
 """

@@ -103,6 +103,18 @@ def test_three_images_give_every_split_one(photos):
     assert [len(dataset.items[split]) for split in ("train", "val", "test")] == [1, 1, 1]
 
 
+def test_every_image_validates_in_one_fold(photos, pair):
+    root = photos(count=11)
+    folds = [opened(root, "folds=3", f"fold={fold}") for fold in range(3)]
+    assert len({tuple(names(fold, "test")) for fold in folds}) == 1
+    validated = sorted(name for fold in folds for name in names(fold, "val"))
+    assert validated == sorted({name for split in ("train", "val") for name in names(folds[0], split)})
+    for name in ("train/a", "train/b", "val/c"):
+        levels = pair(name, [[0, 1]])
+    folds = [opened(levels, "folds=3", f"fold={fold}") for fold in range(3)]
+    assert sorted(name for fold in folds for name in names(fold, "val")) == ["a", "b", "c"]
+
+
 def test_validation_images_are_not_optional_because_they_choose_the_best_weights(photos):
     with pytest.raises(ConfigError, match=r"data.val=0.0: must lie between"):
         opened(photos(count=5), "val=0")
