@@ -36,9 +36,13 @@ def train(
         if show:
             print(config.to_toml(), end="")
             return
+        from onenet.config import VOLUMES
+        from onenet.data.prepared import cache_folder
         from onenet.training.folder import RunFolder, next_folder
         from onenet.training.run import Run
 
+        if config.data.format in VOLUMES and not _is_another():
+            print(f"note: slices of volumes are made once and kept in {cache_folder()}", flush=True)
         run = Run(config, RunFolder(out or next_folder(config.name)), resume=resume)
         train_with_progress(run)
         if run.is_first:

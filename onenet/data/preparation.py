@@ -73,7 +73,7 @@ def plan_preparation(config: DataConfig, cases: Sequence[Case], channels: Sequen
     Args:
         config: of the data.
         cases: that are trained on.
-        channels: their names, among which "CT" is one; () where nothing says them.
+        channels: their names, "CT" throughout where it is CT; () where nothing says them.
         labels, background: which voxels are of a class.
 
     Raises:
@@ -124,7 +124,7 @@ def _spacing(config: DataConfig, median: Sequence[float]) -> tuple[float, float]
 def _intensity(config: DataConfig, cases: Sequence[Case], channels: Sequence[str], labels: Mapping[int, int],
                background: int | None) -> dict[str, Any]:  # fmt: skip
     kind, *numbers = config.intensity.split(":")
-    if kind == "auto" and any(name.upper() == "CT" for name in channels):
+    if kind == "auto" and channels and all(name.upper() == "CT" for name in channels):
         return _window_of_classes(config, cases, len(channels), labels, background)
     if kind in ("auto", "percentiles", "zscore") and not numbers:
         return {"kind": "percentiles" if kind == "auto" else kind}

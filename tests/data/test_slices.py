@@ -252,6 +252,7 @@ def test_keys_of_volumes_are_refused_for_images(photos):
 def test_ct_is_windowed_by_the_values_of_its_classes(write_msd):
     root = write_msd(6, modality="CT")
     dataset = opened(root)
+    assert opened(write_msd(3, modality="PET", folder="pet")).preparation.intensity == {"kind": "percentiles"}
     values = []
     for case in dataset.sources("train"):
         image, mask = pairs(root, case.name)

@@ -106,7 +106,10 @@ def test_the_split_of_the_training_is_the_split_of_the_evaluation(trained):
 def test_a_run_goes_on_where_it_stopped_and_sees_changed_files(write_msd, tiny, tmp_path, onenet_command):
     root = write_msd(4)
     words = [*tiny, "train.foreground=0.5"]
-    assert onenet_command("train", "volumes", *words, "--data", f"msd:{root}", "--out", tmp_path / "run").code == 0
+    finished = onenet_command("train", "volumes", *words, "--data", f"msd:{root}", "--out", tmp_path / "run")
+    assert finished.code == 0, finished.err
+    assert f"note: slices of volumes are made once and kept in {tmp_path / 'cache' / 'volumes'}" in finished.out
+    assert "onenet predict" in finished.out and "VOLUME.nii.gz" in finished.out
     assert onenet_command("train", "--resume", "--out", tmp_path / "run").code == 0
     name = next(iter(json.loads((tmp_path / "run" / "report.json").read_text())["per_image"]))["name"]
     mask = root / "labelsTr" / f"{name}.nii.gz"
