@@ -1,19 +1,18 @@
 """A DICOM series: a folder with one file for each slice. Headers are read by pydicom, pixels by SimpleITK."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onenet.errors import DataError
+from onenet.volumes.dicom_slice import Slice, read_slice
 from onenet.volumes.itk import array_of
 from onenet.volumes.volume import Volume, lps_affine
 
-_TAGS = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SeriesInstanceUID", "Rows", "Columns",
-         "SamplesPerPixel")  # fmt: skip
 _UNEVEN = 0.02  # of the distance between slices, and at least
 _UNEVEN_MM = 0.05
 _PREAMBLE = 128
@@ -41,7 +40,7 @@ def begins_with_dicom(folder: Path) -> bool:
 
 
 def read(folder: Path) -> Volume:
-    """Read a series.
+    """Read a series; what its files scale to floats of 64 bits becomes floats of 32.
 
     Raises:
         DataError: it is none, or slices are missing, alike, or of several series.
@@ -54,13 +53,16 @@ def read(folder: Path) -> Volume:
     quiet = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # its remarks on the tags are no errors
     try:
-        image = reader.Execute()
+        array = array_of(reader.Execute())
     except RuntimeError:
         raise DataError(f"{folder}: the pixels of this series cannot be decoded; some file is damaged, or compressed "
                         "in a way that is not known") from None  # fmt: skip
     finally:
         SimpleITK.ProcessObject.SetGlobalWarningDisplay(quiet)
-    return Volume(array_of(image), series.affine, folder, files=series.files)
+    if array.shape != series.shape:
+        raise DataError(f"{folder}: its pixels are {array.shape}, but its headers say {series.shape}; copy the series "
+                        "again")  # fmt: skip
+    return Volume(array, series.affine, folder, files=series.files)
 
 
 def read_header(folder: Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:
@@ -79,67 +81,45 @@ def read_series(folder: Path) -> Series:
     Raises:
         DataError: as `read`.
     """
-    slices = [(path, _header(path)) for path in dicom_files(folder)]
-    slices = [(path, header) for path, header in slices if "ImagePositionPatient" in header]
+    slices = [found for path in dicom_files(folder) if (found := read_slice(path)) is not None]
     if not slices:
-        raise DataError(f"{folder}: holds no DICOM slices; give a file, or the folder of one series")
-    if len(found := {str(header.get("SeriesInstanceUID", "")) for _, header in slices}) > 1:
-        raise DataError(f"{folder}: holds {len(found)} series mixed; put each into a folder of its own")
-    first = slices[0][1]
-    for path, header in slices:
-        for tag in ("Rows", "Columns", "ImageOrientationPatient", "PixelSpacing"):
-            if not _alike(header.get(tag), first.get(tag)):
-                raise DataError(f"{path}: differs from {slices[0][0].name} in {tag}; a series has slices of one kind")
-    across, down = (np.array(first.ImageOrientationPatient, dtype=np.float64)[part] for part in (slice(3), slice(3, 6)))
-    normal = np.cross(across, down)
-    slices.sort(key=lambda one: float(np.dot(np.array(one[1].ImagePositionPatient, np.float64), normal)))
-    places = np.array([header.ImagePositionPatient for _, header in slices], dtype=np.float64)
-    step = _step(folder, [path for path, _ in slices], places, normal, first)
-    pixel = np.array(first.PixelSpacing, dtype=np.float64)  # between rows, between columns
+        raise DataError(f"{folder}: holds no DICOM slices; give a file, or the folder of one series (what keeps all "
+                        "slices in one DICOM file is not read, convert it to NIfTI)")  # fmt: skip
+    if len(mixed := {each.series for each in slices}) > 1:
+        raise DataError(f"{folder}: holds {len(mixed)} series mixed; put each into a folder of its own")
+    first = slices[0]
+    for each in slices:
+        if wrong := each.differs_from(first):
+            raise DataError(f"{each.file}: differs from {first.file.name} in {wrong}; a series has slices of one kind")
+    normal = np.cross(first.across, first.down)
+    slices.sort(key=lambda one: float(one.position @ normal))
+    step = _step(folder, slices, normal)
     length = float(np.linalg.norm(step))
-    direction = np.column_stack([across, down, step / length])
-    affine = lps_affine(direction, np.array([pixel[1], pixel[0], length]), places[0])
-    shape: tuple[int, ...] = (int(first.Columns), int(first.Rows), len(slices))
-    colours = int(first.get("SamplesPerPixel", 1))
-    return Series(tuple(path for path, _ in slices), (*shape, colours) if colours > 1 else shape, affine)
+    direction = np.column_stack([first.across, first.down, step / length])
+    between_rows, between_columns = first.spacing
+    affine = lps_affine(direction, np.array([between_columns, between_rows, length]), slices[0].position)
+    shape: tuple[int, ...] = (first.columns, first.rows, len(slices))
+    return Series(tuple(each.file for each in slices), (*shape, first.samples) if first.samples > 1 else shape, affine)
 
 
-def _step(
-    folder: Path, files: list[Path], places: NDArray[np.float64], normal: NDArray[np.float64], first: Any
-) -> NDArray[np.float64]:
+def _step(folder: Path, slices: Sequence[Slice], normal: NDArray[np.float64]) -> NDArray[np.float64]:
     """From a slice to the next one."""
-    if len(files) == 1:
-        return normal * float(first.get("SliceThickness") or 1)
+    if len(slices) == 1:
+        return normal * slices[0].thickness
+    places = np.array([each.position for each in slices])
     gaps = np.diff(places @ normal)
     usual = float(np.median(gaps))
     if gaps.min() < _UNEVEN_MM:
         at = int(gaps.argmin())
-        raise DataError(f"{folder}: {files[at].name} and {files[at + 1].name} are at one place; is a time series or a "
-                        "second scan among them? Keep one of each")  # fmt: skip
+        raise DataError(f"{folder}: {slices[at].file.name} and {slices[at + 1].file.name} are at one place; is a time "
+                        "series or a second scan among them? Keep one of each")  # fmt: skip
     wrong = np.abs(gaps - usual) > max(_UNEVEN_MM, _UNEVEN * usual)
     if wrong.any():
         at = int(wrong.argmax())
-        raise DataError(f"{folder}: between {files[at].name} and {files[at + 1].name} are {gaps[at]:.3g} mm, elsewhere "
-                        f"{usual:.3g} mm; a slice is missing, or they are unevenly spaced; copy the series again, or "
-                        "resample it")  # fmt: skip
-    return (places[-1] - places[0]) / (len(files) - 1)
-
-
-def _alike(one: Any, other: Any) -> bool:
-    if one is None or other is None:
-        return one is other
-    return bool(np.allclose(np.atleast_1d(np.array(one, float)), np.atleast_1d(np.array(other, float)), atol=1e-4))
-
-
-def _header(path: Path) -> Any:
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*_TAGS, "SliceThickness"])
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError) as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path}: cannot be read ({said}); it is damaged or incomplete, copy it again") from None
+        raise DataError(f"{folder}: between {slices[at].file.name} and {slices[at + 1].file.name} are {gaps[at]:.3g} "
+                        f"mm, elsewhere {usual:.3g} mm; a slice is missing, or they are unevenly spaced; copy the "
+                        "series again, or resample it")  # fmt: skip
+    return (places[-1] - places[0]) / (len(slices) - 1)
 
 
 def _begins_as_dicom(path: Path) -> bool:

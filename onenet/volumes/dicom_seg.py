@@ -1,6 +1,7 @@
 """A mask as a DICOM Segmentation (SEG), for the systems that the series came from; written by highdicom."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ _MAY_BE_EMPTY = (  # "type 2": the standard wants them, if only empty
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
     "StudyTime", "ReferringPhysicianName",
 )  # fmt: skip
+_REFERRED_TO = ("FrameOfReferenceUID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+_LONGEST = 64  # characters of a name
 
 
 def dicom_seg_bytes(
@@ -37,38 +40,51 @@ def dicom_seg_bytes(
         version: of the model's maker.
 
     Raises:
-        DataError: the volume is no DICOM series, or the mask is empty.
+        DataError: the volume is no DICOM series, or its headers lack what a segmentation has to refer to.
     """
-    import highdicom
-    from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
-    from highdicom.sr import CodedConcept
-    from pydicom.sr.codedict import codes
-
     if not like.files:
         raise DataError(f"{like.file}: is no DICOM series, so that there is nothing to refer to; leave dicom-seg out "
                         "of --save")  # fmt: skip
     kept = [index for index in range(len(classes)) if overlapping or index != background]
     planes = [(mask >> np.uint8(index)) & 1 if overlapping else mask == index for index in kept]
     stack = np.stack(planes, axis=-1).astype(np.uint8).transpose(2, 1, 0, 3)  # slice, row, column, segment
-    if not stack.any():
-        raise DataError(f"{like.file}: nothing was found, and DICOM has no empty segmentation; leave dicom-seg out of "
-                        "--save")  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they quote what stands in the series, the patient's name too
+        sources = [_source(path) for path in like.files]
+        try:
+            return _written(sources, stack, [classes[index] for index in kept], kept, version or "unknown")
+        except ModuleNotFoundError:
+            raise
+        except Exception as error:  # highdicom and pydicom raise many kinds, and quote as well
+            raise DataError(f"{like.file}: no segmentation can refer to it, its headers are not as the standard has "
+                            f"them ({type(error).__name__}); leave dicom-seg out of --save") from None  # fmt: skip
+
+
+def _written(
+    sources: list[Any], stack: NDArray[np.uint8], labels: Sequence[str], numbers: Sequence[int], version: str
+) -> bytes:
+    import highdicom
+    from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
+    from highdicom.sr import CodedConcept
+    from pydicom.sr.codedict import codes
+
     algorithm = highdicom.AlgorithmIdentificationSequence(
-        name=_MAKER, family=codes.DCM.ArtificialIntelligence, version=version or "unknown"
+        name=_MAKER, family=codes.DCM.ArtificialIntelligence, version=version
     )
+    labels = [label.replace("\\", "/")[:_LONGEST] for label in labels]  # a backslash would part two values
     described = [
         SegmentDescription(
-            segment_number=number,
-            segment_label=classes[index][:64],
+            segment_number=place,
+            segment_label=label,
             segmented_property_category=codes.SCT.AnatomicalStructure,
-            segmented_property_type=CodedConcept(f"CLASS-{index}", "99ONENET", classes[index][:64]),
+            segmented_property_type=CodedConcept(f"CLASS-{number}", "99ONENET", label),
             algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
             algorithm_identification=algorithm,
         )
-        for number, index in enumerate(kept, 1)
+        for place, (label, number) in enumerate(zip(labels, numbers, strict=True), 1)
     ]
     made = Segmentation(
-        source_images=[_source(path) for path in like.files],
+        source_images=sources,
         pixel_array=stack,
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=described,
@@ -78,9 +94,11 @@ def dicom_seg_bytes(
         instance_number=1,
         manufacturer=_MAKER,
         manufacturer_model_name=_MAKER,
-        software_versions=version or "unknown",
+        software_versions=version,
         device_serial_number="0",
+        omit_empty_frames=bool(stack.any()),  # where nothing was found all frames are written, empty
     )
+    made.SpecificCharacterSet = "ISO_IR 192"  # UTF-8: names of classes and of people in any script
     buffer = io.BytesIO()
     made.save_as(buffer)
     return buffer.getvalue()
@@ -90,15 +108,20 @@ def _source(path: Path) -> Any:
     """A slice's header, what may be empty filled with nothing where it is missing.
 
     Raises:
-        DataError: it does not say in whose frame of reference it lies.
+        DataError: it cannot be read, or does not say in whose frame of reference it lies.
     """
     import pydicom
 
-    header = pydicom.dcmread(path)
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+    except Exception as error:  # pydicom raises many kinds for a damaged header
+        raise DataError(f"{path}: cannot be read ({type(error).__name__} in its header); copy it again") from None
+    if "SpecificCharacterSet" in header and not header.SpecificCharacterSet:
+        del header.SpecificCharacterSet  # highdicom takes it for none or one that is known
     for tag in _MAY_BE_EMPTY:
         if tag not in header:
             setattr(header, tag, "")
-    for tag in ("FrameOfReferenceUID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+    for tag in _REFERRED_TO:
         if tag not in header:
             raise DataError(
                 f"{path}: has no {tag}, to which a segmentation has to refer; leave dicom-seg out of --save"

@@ -13,6 +13,8 @@ from onenet.volumes.volume import Volume
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 
+_FLAT = 1e-3
+
 Header = tuple[tuple[int, ...], NDArray[np.float64]]
 
 
@@ -29,6 +31,7 @@ def is_series(folder: str | Path) -> bool:
 def case_name(path: str | Path) -> str:
     """What a case is called: its file's name without its ending, or the name of a DICOM series' folder."""
     name = Path(path).name
+    name = Path(path).resolve().name if name in ("", "..") else name
     ending = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(ending)]
 
@@ -81,5 +84,11 @@ def _check(path: Path, shape: tuple[int, ...], affine: NDArray[np.float64]) -> N
     if len(shape) not in (3, 4) or 0 in shape:
         axes = "x".join(map(str, shape))
         raise DataError(f"{path}: is {axes}, but a volume has three axes, or four with its channels; convert it")
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    if not np.isfinite(affine).all() or not _volume_of_directions(affine) > _FLAT:
         raise DataError(f"{path}: its affine does not say where voxels are; write it with a spacing and directions")
+
+
+def _volume_of_directions(affine: NDArray[np.float64]) -> float:
+    """1 where the axes are at right angles, 0 where they lie in a plane or have no length; however small voxels are."""
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    return float(abs(np.linalg.det(affine[:3, :3] / lengths))) if lengths.min() > 0 else 0.0

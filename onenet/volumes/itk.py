@@ -34,10 +34,11 @@ def read_header(path: Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:
 
 
 def array_of(image: Any) -> NDArray[Any]:
-    """The voxels (x, y, z[, c]) of an image of SimpleITK."""
+    """The voxels (x, y, z[, c]) of an image of SimpleITK; floats of 64 bits become floats of 32."""
     import SimpleITK
 
     array = SimpleITK.GetArrayFromImage(image)  # z y x, behind it the components; before it the fourth axis
+    array = array.astype(np.float32) if array.dtype == np.float64 else array
     axes = image.GetDimension()
     return array.transpose(*range(axes - 1, -1, -1), *range(axes, array.ndim))
 
@@ -64,5 +65,6 @@ def _done(what: Any, path: Path) -> Any:
         return what()
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = lines[-1].rpartition("): ")[2] if lines else "unknown error"
+        lines = [line for line in lines if not line.startswith("Reason: ")] or [""]  # of some earlier, other error
+        said = lines[-1].rpartition("): ")[2].rpartition("::ERROR: ")[2].replace(f": {path} for reading.", "")
         raise DataError(f"{path}: cannot be read ({said}); it is damaged or incomplete, copy it again") from None

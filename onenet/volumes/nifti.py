@@ -1,6 +1,6 @@
 """NIfTI files, read by nibabel."""
 
-import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,7 @@ def read(path: Path) -> Volume:
         DataError: it is damaged.
     """
     image = _opened(path)
-    try:
-        array = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error, MemoryError) as error:
-        raise _damaged(path, error) from None
-    array = array.astype(np.float32) if array.dtype == np.float64 else array
+    array = _done(lambda: _voxels(image), path)
     return Volume(array.reshape(_shape(image.shape)), np.asarray(image.affine, np.float64), path, image.header)
 
 
@@ -36,12 +32,28 @@ def read_header(path: Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:
     return _shape(image.shape), np.asarray(image.affine, np.float64)
 
 
+def _voxels(image: Any) -> NDArray[Any]:
+    """Scaled in single precision where the header scales."""
+    scaled = (float(image.dataobj.slope), float(image.dataobj.inter)) != (1.0, 0.0)
+    array = np.asanyarray(image.dataobj, dtype=np.float32 if scaled else None)
+    return array.astype(np.float32) if array.dtype == np.float64 else array
+
+
 def _opened(path: Path) -> Any:
     import nibabel
 
+    log = nibabel.imageglobals.logger  # of what it puts right by itself
+    before, log.disabled = log.disabled, True
     try:
-        return nibabel.load(path)
-    except (OSError, EOFError, ValueError, KeyError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
+        return _done(lambda: nibabel.load(path), path)
+    finally:
+        log.disabled = before
+
+
+def _done(what: Callable[[], Any], path: Path) -> Any:
+    try:
+        return what()
+    except Exception as error:  # nibabel raises many kinds for a damaged file, some its own, some not
         raise _damaged(path, error) from None
 
 

@@ -4,8 +4,10 @@ import gzip
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK
+from tests_of_volumes import write_series
 
 from onenet.errors import DataError
 from onenet.volumes import case_name, is_volume, nifti_bytes, read_header, read_volume
@@ -135,3 +137,54 @@ def test_what_is_no_volume_is_refused_in_one_line(tmp_path, array, kind, says):
     with pytest.raises(DataError) as error:
         read_volume(path)
     assert str(error.value).startswith(f"{path}: ") and says in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz", "scan.nrrd"])
+@pytest.mark.parametrize("seed", range(20))
+def test_damaged_headers_are_read_or_refused(tmp_path, array, name, seed, capfd):
+    path = tmp_path / name
+    if name == "scan.nrrd":
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array), str(path))
+    else:
+        save(tmp_path / "scan.nii", array)
+    random = np.random.default_rng(seed)
+    content = bytearray((tmp_path / name.removesuffix(".gz")).read_bytes())
+    for _ in range(3):
+        content[random.integers(0, 352)] = random.integers(0, 256)
+    path.write_bytes(gzip.compress(bytes(content)) if name.endswith("gz") else bytes(content))
+    for read in (read_volume, read_header):
+        try:
+            read(path)
+        except DataError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+    assert not any(capfd.readouterr())
+
+
+def test_voxels_of_a_tenth_of_a_micrometre_are_no_fault(tmp_path, array):
+    volume = read_volume(save(tmp_path / "scan.nii.gz", array, np.diag([1e-4, 1e-4, 1e-4, 1])))
+    assert volume.spacing == pytest.approx((1e-4, 1e-4, 1e-4))
+
+
+@pytest.mark.parametrize("name", ["scan.nii.gz", "scan.mha", "series"])
+def test_no_floats_of_64_bits_are_kept(tmp_path, name):
+    array = np.random.default_rng(0).random((4, 5, 6))
+    path = tmp_path / name
+    if name == "series":
+        write_series(path, (array * 99).astype(np.uint16))
+        for file in path.iterdir():
+            header = pydicom.dcmread(file)
+            header.RescaleSlope, header.RescaleIntercept = 0.5, -3
+            header.save_as(file)
+    elif name == "scan.mha":
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array.T), str(path))
+    else:
+        save(path, array)
+    volume = read_volume(path)
+    expected = (array * 99).astype(np.uint16) * 0.5 - 3 if name == "series" else array
+    assert volume.array.dtype == np.float32 and np.allclose(volume.array, expected)
+
+
+def test_a_case_in_the_folder_one_is_in_has_the_folders_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert case_name(".") == tmp_path.name and case_name("..") == tmp_path.parent.name
+    assert case_name("A.B.NII.GZ") == "A.B" and case_name("1.2.840/") == "1.2.840"

@@ -1,0 +1,46 @@
+"""Volumes that are the channels of one case, and whether all voxels are numbers."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from onenet.errors import DataError
+from onenet.volumes.volume import Volume
+
+_ASIDE = 0.1  # of a voxel, by which channels may lie apart: affines are rounded when they are written
+
+
+def join_channels(volumes: Sequence[Volume]) -> Volume:
+    """One volume (x, y, z, c) of several, with the place and the header of the first; a single one stays as it is.
+
+    Raises:
+        DataError: one lies elsewhere than the first, or has voxels that are no numbers.
+    """
+    first = volumes[0]
+    for volume in volumes:
+        if volume.array.shape[:3] != first.array.shape[:3] or _apart(volume, first) > _ASIDE * min(first.spacing):
+            raise DataError(f"{volume.file}: lies elsewhere than {first.file.name}; channels of a case share one grid")
+        check_finite(volume)
+    if len(volumes) == 1:
+        return first
+    parts = [volume.array if volume.array.ndim == 4 else volume.array[..., None] for volume in volumes]
+    return dataclasses.replace(first, array=np.concatenate(parts, axis=-1))
+
+
+def check_finite(volume: Volume) -> None:
+    """Refuse a volume with voxels that are no numbers.
+
+    Raises:
+        DataError: it has some.
+    """
+    if volume.array.dtype.kind == "f" and not np.isfinite(volume.array).all():
+        count = int((~np.isfinite(volume.array)).sum())
+        raise DataError(f"{volume.file}: has {count} voxel(s) that are no numbers (NaN or infinite); set them to the "
+                        "background's value")  # fmt: skip
+
+
+def _apart(one: Volume, other: Volume) -> float:
+    """The longest way in millimetres between the same corner of two volumes of one shape."""
+    corners = np.stack(np.meshgrid(*((0, n - 1) for n in one.array.shape[:3]), [1]), axis=-1).reshape(-1, 4)
+    return float(np.linalg.norm(corners @ (one.affine - other.affine).T, axis=1).max())

@@ -1,0 +1,44 @@
+"""Channels of one case are joined where they lie at one place."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onenet.errors import DataError
+from onenet.volumes import Volume, join_channels
+
+AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
+
+
+def volume(name, affine=AFFINE, shape=(3, 4, 5), value=0.0):
+    return Volume(np.full(shape, value, np.float32), affine, Path(name))
+
+
+def test_channels_stand_behind_one_another():
+    three = join_channels([volume("a.nii", value=1), volume("b.nii", shape=(3, 4, 5, 2), value=2)])
+    assert three.array.shape == (3, 4, 5, 3) and three.file == Path("a.nii")
+    assert three.array[0, 0, 0].tolist() == [1, 2, 2]
+    one = volume("a.nii")
+    assert join_channels([one]) is one
+
+
+def test_affines_may_differ_by_rounding_but_not_by_a_part_of_a_voxel():
+    near, far = AFFINE.copy(), AFFINE.copy()
+    near[0, 3], far[0, 3] = 0.1, 0.3
+    assert join_channels([volume("a.nii"), volume("b.nii", near)]).array.shape[3] == 2
+    turned = AFFINE.copy()
+    turned[1, 0] = 0.15  # the far corner is two voxels away
+    for affine in (far, turned):
+        with pytest.raises(DataError, match=r"^b\.nii: lies elsewhere than a\.nii; channels of a case share one grid$"):
+            join_channels([volume("a.nii"), volume("b.nii", affine)])
+    with pytest.raises(DataError, match=r"^b\.nii: lies elsewhere"):
+        join_channels([volume("a.nii"), volume("b.nii", shape=(3, 4, 6))])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_told_with_its_file(value):
+    bad = volume("b.nii")
+    bad.array[1, 2, 3] = value
+    with pytest.raises(DataError, match=r"^b\.nii: has 1 voxel\(s\) that are no numbers \(NaN or infinite\); set them"):
+        join_channels([volume("a.nii"), bad])
