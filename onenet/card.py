@@ -3,6 +3,7 @@
 import colorsys
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,17 +134,36 @@ def _check(values: dict[str, Any]) -> None:
     if background is not None and (type(background) is not int or not 0 <= background < classes):
         raise ValueError(f"background {background!r} is no class")
     if values.get("volume"):
-        _check_volume(values["volume"])
+        _check_volume(values["volume"], channels, classes)
     if values.get("fit", "none") not in ("cover", "none"):
         raise ValueError(f"unknown fit {values['fit']!r}")
 
 
-def _check_volume(volume: dict[str, Any]) -> None:
+def _check_volume(volume: dict[str, Any], channels: int, classes: int) -> None:
     """Refuse what does not say how slices are made."""
     spacing, neighbours = volume.get("spacing"), volume.get("neighbours", 0)
     if volume.get("axis") not in (0, 1, 2) or type(neighbours) is not int or neighbours < 0:
         raise ValueError("the axis of slices is 0, 1 or 2, and their neighbours are a whole number")
-    if spacing is not None and not (len(spacing) == 2 and all(float(mm) > 0 for mm in spacing)):
+    if channels % (2 * neighbours + 1):
+        raise ValueError(f"{channels} channels are not those of {2 * neighbours + 1} slices")
+    if spacing is not None and not (len(spacing) == 2 and all(0 < float(mm) < math.inf for mm in spacing)):
         raise ValueError(f"the spacing of slices {spacing!r} is not two lengths")
-    if volume.get("intensity", {}).get("kind") not in ("percentiles", "zscore", "window"):
-        raise ValueError(f"unknown rule of grey values {volume.get('intensity')!r}")
+    if not _is_rule(**volume["intensity"]):
+        raise ValueError(f"unknown rule of grey values {volume['intensity']!r}")
+    for step, indices in volume.get("postprocess", {}).items():
+        if step not in ("largest", "holes") or not all(type(n) is int and 0 <= n < classes for n in indices):
+            raise ValueError(f"unknown post-processing {step!r} of the classes {indices!r}")
+
+
+def _is_rule(kind: str, **numbers: Any) -> bool:
+    """Whether it is a rule of onenet.volumes.normalise."""
+    if not all(math.isfinite(number) for number in numbers.values()):
+        return False
+    if kind == "zscore":
+        return set(numbers) <= {"reach"} and numbers.get("reach", 1) > 0
+    if kind == "window" and "width" in numbers:
+        return set(numbers) == {"centre", "width"} and numbers["width"] > 0
+    low, high = numbers.get("low", 0), numbers.get("high", 100)
+    if kind == "window":
+        return set(numbers) == {"low", "high"} and low < high
+    return kind == "percentiles" and set(numbers) <= {"low", "high"} and 0 <= low < high <= 100

@@ -91,6 +91,64 @@ def test_what_is_no_card_is_refused(text):
     assert "\n" not in str(caught.value)
 
 
+VOLUME = {
+    "axis": 2,
+    "spacing": [1.0, 0.5],
+    "intensity": {"kind": "window", "centre": 40, "width": 400},
+    "neighbours": 1,
+    "postprocess": {"largest": [1, 2], "holes": []},
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"spacing": None, "neighbours": 0},
+        {"intensity": {"kind": "percentiles"}},
+        {"intensity": {"kind": "percentiles", "low": 1, "high": 99.5}},
+        {"intensity": {"kind": "zscore", "reach": 2}},
+        {"intensity": {"kind": "window", "low": -100, "high": 200}},
+    ],
+)
+def test_a_model_of_volumes_says_how_slices_are_made(card, changes):
+    volume = {**VOLUME, **changes}
+    assert Card.from_json(card.replace(volume=volume).to_json(), "m.safetensors").volume == volume
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"axis": 3},
+        {"axis": None},
+        {"spacing": [1.0]},
+        {"spacing": [1.0, 0.0]},
+        {"spacing": [1.0, float("nan")]},
+        {"spacing": "ab"},
+        {"neighbours": -1},
+        {"neighbours": 2},  # five slices, but three channels
+        {"intensity": None},
+        {"intensity": {}},
+        {"intensity": {"kind": "guess"}},
+        {"intensity": {"kind": "window"}},
+        {"intensity": {"kind": "window", "low": 5, "high": 5}},
+        {"intensity": {"kind": "window", "centre": 5, "width": 0}},
+        {"intensity": {"kind": "percentiles", "low": 99, "high": 1}},
+        {"intensity": {"kind": "percentiles", "low": "a"}},
+        {"intensity": {"kind": "zscore", "reach": float("inf")}},
+        {"postprocess": {"smallest": [1]}},
+        {"postprocess": {"largest": [3]}},
+        {"postprocess": {"largest": 1}},
+        {"postprocess": [1]},
+    ],
+)
+def test_what_does_not_say_how_slices_are_made_is_refused(card, changes):
+    text = json.dumps({**values(card), "volume": {**VOLUME, **changes}})
+    with pytest.raises(DataError, match=r"^m\.safetensors: its card cannot be read") as caught:
+        Card.from_json(text, "m.safetensors")
+    assert "\n" not in str(caught.value)
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
@@ -104,6 +162,7 @@ SOUND = {
     "size": [8, 8],
     "stride": 16,
     "background": 0,
+    "volume": {},
 }
 
 
