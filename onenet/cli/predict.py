@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +15,7 @@ import typer
 
 from onenet.cli.classes import Classes, class_names
 from onenet.cli.large import Large
+from onenet.cli.names import told_apart
 from onenet.cli.volumes import are_volumes, predict_volumes
 
 if TYPE_CHECKING:
@@ -67,10 +67,15 @@ def predict(
         import onenet
 
         segmenter = onenet.Segmenter(model, runtime, threads, class_names(classes))
-        for line in described(segmenter.card):
-            print(f"{model}: {line}", file=sys.stderr)
-        predict_volumes(segmenter, model, inputs, Path(out), kinds, postprocess)
-        return
+        if segmenter.card.volume or not _have_photos(inputs):
+            if memory or any_size or out == "-":
+                option = "--memory" if memory else "--any-size" if any_size else "--out -"
+                raise ConfigError(f"{option}: is for photos; leave it out for volumes")
+            for line in described(segmenter.card):
+                print(f"{model}: {line}", file=sys.stderr)
+            segmenter.tile = tile
+            predict_volumes(segmenter, model, inputs, Path(out), kinds or ["mask"], postprocess)
+            return
     for kind in kinds:
         if kind not in KINDS:
             raise ConfigError(f"--save {kind!r}: {did_you_mean(kind, KINDS)}")
@@ -80,7 +85,8 @@ def predict(
     large = Large(sources, tile, memory, any_size)
     segmenter = large.open(model, runtime, threads, class_names(classes))
     if segmenter.card.volume:
-        raise ConfigError(f"{model}: was trained on volumes; give it .nii.gz, .nrrd or .mha files, or DICOM series")
+        raise ConfigError(f"{model}: was trained on volumes; give it .nii.gz, .nrrd or .mha files, or the "
+                          "folder of a DICOM series")  # fmt: skip
     if postprocess != "card":
         raise ConfigError(f"--postprocess {postprocess}: is for volumes; leave it out")
     for line in described(segmenter.card):
@@ -172,6 +178,17 @@ def collect(inputs: list[str]) -> list[str]:
     return list(unique.values())
 
 
+def _have_photos(inputs: list[str]) -> bool:
+    """Whether folders or patterns hold photos, too, and no volume is named by itself."""
+    from onenet.errors import DataError
+    from onenet.volumes import is_volume
+
+    try:
+        return not any(is_volume(source) for source in collect(inputs))
+    except DataError:
+        return False
+
+
 def _place(source: str) -> Path:
     """Where an image stands, its own links not followed, since results take the names that were given."""
     return Path(os.path.abspath("/stdin" if source == "-" else source))  # noqa: PTH100 (it would follow links)
@@ -209,7 +226,7 @@ def name_outputs(sources: list[str], kinds: list[str], layers: Sequence[str] = (
     alike: dict[str, list[Path]] = {}
     for path in paths:
         alike.setdefault(path.stem, []).append(path)
-    stems = {path: stem for group in alike.values() for path, stem in zip(group, _told_apart(group), strict=True)}
+    stems = {path: stem for group in alike.values() for path, stem in zip(group, told_apart(group), strict=True)}
     taken: set[str] = set()
     for source, path in zip(sources, paths, strict=True):
         for number in itertools.count(1):
@@ -219,19 +236,3 @@ def name_outputs(sources: list[str], kinds: list[str], layers: Sequence[str] = (
                 break
         taken |= names
         yield source, stem
-
-
-def _told_apart(paths: list[Path]) -> list[Path]:
-    """The shortest ends, without endings, by which files of one stem differ; equal ones keep their ending."""
-    whole = [path.with_name(path.stem).parts[1:] for path in paths]
-    levels = zip(*(parts[:-1] for parts in whole), strict=False)
-    shared = len(list(itertools.takewhile(lambda level: len(set(level)) == 1, levels)))
-    below = [parts[shared:] for parts in whole]
-    lengths = range(1, max(map(len, below)) + 1)
-    shortest = next(n for n in lengths if len({parts[-n:] for parts in below}) == len(set(below)))
-    tails = [Path(*parts[-shortest:]) for parts in below]
-    count = Counter(tails)
-    return [
-        tail.with_name(tail.name + path.suffix.replace(".", "-")) if count[tail] > 1 else tail
-        for path, tail in zip(paths, tails, strict=True)
-    ]

@@ -1,6 +1,7 @@
 """What `onenet predict` does with volumes: a file or a DICOM series in, CASE.nii.gz out, on the same grid."""
 
 import glob
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -9,21 +10,22 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from onenet.cli.names import told_apart
+
 if TYPE_CHECKING:
     from onenet.deploy.segmenter import Segmenter
-    from onenet.volumes import Volume
 
 KINDS = ("mask", "overlay", "dicom-seg")
 _CHANNEL = re.compile(r"(.+)_(\d{4})")  # nnU-Net's: a file for each channel
 
-Job = tuple[str, tuple[Path, ...]]  # name of the case, its files
+Job = tuple[Path, tuple[Path, ...]]  # name of the case, its files
 
 
 def are_volumes(inputs: Sequence[str]) -> bool:
     """Whether the inputs are volumes: files or series, folders of them, or patterns of their names."""
     from onenet.volumes import is_volume
 
-    return any(is_volume(given) or bool(_in_folder(Path(given))) for given in inputs if given != "-")
+    return any(is_volume(given) or bool(_in_folder(Path(given)) or _matches(given)) for given in inputs if given != "-")
 
 
 def predict_volumes(
@@ -36,7 +38,7 @@ def predict_volumes(
         typer.Exit: with 2, where a volume could not be segmented.
     """
     from onenet.cli import fail
-    from onenet.errors import ConfigError, DataError, ShapeError, did_you_mean
+    from onenet.errors import ConfigError, DataError, OneNetError, ShapeError, did_you_mean
 
     if not segmenter.card.volume:
         raise ConfigError(f"{model}: was trained on images, not on volumes; give it images, or train a model on "
@@ -45,13 +47,14 @@ def predict_volumes(
         if kind not in KINDS:
             raise ConfigError(f"--save {kind!r}: of volumes {did_you_mean(kind, KINDS)}")
     chosen = parse_steps(steps, segmenter)
-    jobs = name_cases(inputs, segmenter.card.in_channels)
+    seen = 2 * int(segmenter.card.volume.get("neighbours", 0)) + 1
+    jobs = name_cases(inputs, segmenter.card.in_channels // seen)
     failed = 0
     for name, files in jobs:
         try:
             written = _segment(segmenter, files, out / name, kinds, chosen)
-        except (DataError, ShapeError) as error:
-            fail(str(error))
+        except (DataError, ShapeError, MemoryError) as error:
+            fail(str(error) if isinstance(error, OneNetError) else f"{files[0]}: needs more memory than there is")
             failed += 1
             continue
         print(f"{files[0]}  ->  {', '.join(map(str, written))}")
@@ -85,27 +88,31 @@ def parse_steps(text: str, segmenter: "Segmenter") -> dict[str, list[int]] | Non
 def name_cases(inputs: Sequence[str], channels: int = 1) -> list[Job]:
     """The cases that the inputs name, each with its files; CASE_0000 and so on are the channels of one case.
 
+    Cases of one name keep as much of their folders as tells them apart.
+
     Raises:
-        DataError: there is none, or two have one name.
+        DataError: there is none.
     """
-    from onenet.errors import DataError
     from onenet.volumes import case_name
 
-    files = list(dict.fromkeys(file for given in inputs for file in _named(given)))
-    cases: dict[str, list[Path]] = {}
-    for file in files:
-        name = case_name(file)
-        match = _CHANNEL.fullmatch(name)
-        name = match[1] if match and channels > 1 else name
-        if name in cases and not (match and channels > 1 and cases[name][0].parent == file.parent):
-            raise DataError(f"{file}: has the same name as {cases[name][0]}; rename one, or segment them one by one")
-        cases.setdefault(name, []).append(file)
-    return [(name, tuple(sorted(parts))) for name, parts in cases.items()]
+    files: dict[Path, Path] = {}
+    for file in [file for given in inputs for file in _named(given)]:
+        files.setdefault(Path(os.path.abspath(file)), file)  # noqa: PTH100 (it would follow links)
+    cases: dict[Path, list[Path]] = {}
+    for place, file in files.items():
+        name = case_name(place)
+        match = _CHANNEL.fullmatch(name) if channels > 1 else None
+        ending = place.name[len(name) :].replace(".", "") or "dicom"
+        cases.setdefault(place.with_name(f"{match[1] if match else name}.{ending}"), []).append(file)
+    alike: dict[str, list[Path]] = {}
+    for case in cases:
+        alike.setdefault(case.stem, []).append(case)
+    names = {case: name for group in alike.values() for case, name in zip(group, told_apart(group), strict=True)}
+    return [(names[case], tuple(sorted(parts))) for case, parts in cases.items()]
 
 
 def _named(given: str) -> list[Path]:
     from onenet.errors import DataError
-    from onenet.volumes import is_volume
 
     path = Path(given)
     if path.is_dir():
@@ -114,21 +121,33 @@ def _named(given: str) -> list[Path]:
         return found
     if path.exists() or not glob.has_magic(given):
         return [path]
-    if not (matches := [Path(match) for match in sorted(glob.glob(given, recursive=True)) if is_volume(match)]):
+    if not (found := _matches(given)):
         raise DataError(f"{given}: no volume matches")
-    return matches
+    return found
+
+
+def _matches(pattern: str) -> list[Path]:
+    """The volumes that match a pattern, and those in folders that match."""
+    from onenet.volumes import is_volume
+
+    if not glob.has_magic(pattern) or Path(pattern).exists():
+        return []
+    matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]
+    return [file for match in matches for file in ([match] if is_volume(match) else _in_folder(match))]
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    """The volumes of a folder, or the folder itself where it holds a DICOM series, or the series in its folders."""
+    """The volumes in a folder and in those below it; one with a DICOM series is a volume itself."""
     from onenet.volumes import is_series, is_volume
 
-    if not folder.is_dir():
-        return []
-    if is_series(folder):
-        return [folder]
-    entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    return [path for path in entries if is_volume(path) or is_series(path)]
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if is_series(place):
+            found.append(Path(place))
+        else:
+            found += [Path(place, name) for name in sorted(files) if is_volume(name) and not name.startswith(".")]
+    return found
 
 
 def _segment(
@@ -137,10 +156,12 @@ def _segment(
     """Write what is asked for of one case; nothing where one of it cannot be made."""
     from onenet import images
     from onenet.deploy.montage import montage
+    from onenet.deploy.silence import silent
     from onenet.deploy.volume import segment_volume
-    from onenet.volumes import nifti_bytes
+    from onenet.volumes import join_channels, nifti_bytes, read_volume
 
-    volume = _read(files)
+    with silent():  # libraries quote what stands in headers, the patient's name too
+        volume = join_channels([read_volume(file) for file in files])
     mask = segment_volume(segmenter, volume, steps, _progress(target.name))
     made: dict[Path, bytes] = {}
     if "mask" in kinds:
@@ -149,9 +170,10 @@ def _segment(
         from onenet.volumes.dicom_seg import dicom_seg_bytes
 
         card = segmenter.card
-        made[target.with_name(f"{target.name}.dcm")] = dicom_seg_bytes(
-            mask, volume, card.classes, card.background, card.overlapping, card.version
-        )
+        with silent():
+            made[target.with_name(f"{target.name}.dcm")] = dicom_seg_bytes(
+                mask, volume, card.classes, card.background, card.overlapping, card.version
+            )
     for path in made:
         _refuse_overwriting(path, files)
     picture = montage(volume, mask, segmenter.card) if "overlay" in kinds else None
@@ -163,33 +185,6 @@ def _segment(
         written.append(target.with_name(f"{target.name}.montage.png"))
         images.write_image(written[-1], picture)
     return written
-
-
-def _read(files: tuple[Path, ...]) -> "Volume":
-    """The volume of a case, its files joined as channels.
-
-    Raises:
-        DataError: one cannot be read, has voxels that are no numbers, or lies elsewhere than the first.
-    """
-    import dataclasses
-
-    import numpy as np
-
-    from onenet.errors import DataError
-    from onenet.volumes import read_volume
-
-    volumes = [read_volume(file) for file in files]
-    first = volumes[0]
-    for volume in volumes:
-        if volume.array.shape[:3] != first.array.shape[:3] or not np.allclose(volume.affine, first.affine, atol=1e-3):
-            raise DataError(f"{volume.file}: lies elsewhere than {first.file.name}; channels of a case share one grid")
-        if volume.array.dtype.kind == "f" and not np.isfinite(volume.array).all():
-            raise DataError(f"{volume.file}: has voxels that are no numbers (NaN or infinite); set them to the "
-                            "background's value")  # fmt: skip
-    if len(volumes) == 1:
-        return first
-    parts = [v.array if v.array.ndim == 4 else v.array[..., None] for v in volumes]
-    return dataclasses.replace(first, array=np.concatenate(parts, axis=-1))
 
 
 def _refuse_overwriting(path: Path, files: Sequence[Path]) -> None:

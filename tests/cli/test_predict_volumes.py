@@ -125,7 +125,7 @@ def test_a_bad_volume_is_told_and_the_others_go_on(onenet_command, volume_model,
     assert done.code == 2 and (tmp_path / "out/good.nii.gz").is_file()
     lines = done.err.splitlines()
     assert len(lines) == 4 and all(line.startswith("error: ") for line in lines)
-    assert "cut.nii.gz: cannot be read" in lines[0] and "nan.nii.gz: has voxels that are no numbers" in lines[1]
+    assert "cut.nii.gz: cannot be read" in lines[0] and "nan.nii.gz: has 1 voxel(s) that are no numbers" in lines[1]
     assert "two.nii.gz: has 2 channel(s), but the model takes 1" in lines[2]
     assert lines[3] == "error: 3 of 4 volumes could not be segmented; the others are in out"
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["good.montage.png", "good.nii.gz"]
