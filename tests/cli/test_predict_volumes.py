@@ -1,9 +1,11 @@
 """`onenet predict` with volumes: masks on the grid that came in; bad volumes are told, and the others go on."""
 
 import dataclasses
+import warnings
 
 import nibabel
 import numpy as np
+import onnx
 import pydicom
 import pytest
 import SimpleITK
@@ -13,6 +15,8 @@ from PIL import Image
 from tests_of_volumes import write_series
 
 import onenet
+from onenet.deploy.volume import segment_volume
+from onenet.volumes import read_volume
 
 AXIS = 2
 
@@ -113,6 +117,47 @@ def test_dicom_comes_back_as_dicom(onenet_command, volume_model, tmp_path):
     assert refused.code == 2 and "is no DICOM series" in refused.err
 
 
+def test_an_exported_file_says_the_same(onenet_command, exported_files, tmp_path):
+    """A network of three channels, as one of volumes that sees the neighbouring slices."""
+    volume = {"axis": AXIS, "spacing": [0.8, 0.8], "intensity": {"kind": "percentiles"}, "neighbours": 1}
+    network, graph = onenet.load(exported_files / "e.safetensors"), onnx.load(exported_files / "e.onnx")
+    card = network.card.replace(volume=volume)
+    onenet.save(network, tmp_path / "m.safetensors", card)
+    next(entry for entry in graph.metadata_props if entry.key == "onenet.card").value = card.to_json()
+    onnx.save(graph, tmp_path / "m.onnx")
+    with_axes(scan(), "PIL", tmp_path / "scan.nii.gz")
+    logits = []
+    for model in ("m.safetensors", "m.onnx"):
+        assert onenet_command("predict", model, "scan.nii.gz", "--save", "mask", "--threads", 1).code == 0
+        segmenter = onenet.Segmenter(model, threads=1)
+        run, found = segmenter.runner.run, []
+        segmenter.runner.run = lambda images, run=run, found=found: found.append(run(images)) or found[-1]
+        segment_volume(segmenter, read_volume("scan.nii.gz"))
+        logits.append(np.concatenate(found))
+    assert logits[0].shape[1:] == (2, 26, 15) and np.abs(logits[0] - logits[1]).max() < 1e-4
+
+
+def test_patients_keep_their_folders_where_files_have_one_name(onenet_command, volume_model, tmp_path):
+    for patient in ("ann", "bob"):
+        (tmp_path / "in" / patient).mkdir(parents=True)
+        with_axes(scan(), "RAS", tmp_path / "in" / patient / "scan.nii.gz")
+    done = onenet_command("predict", volume_model, "in", "--save", "mask")
+    assert done.code == 0 and "in/ann/scan.nii.gz  ->  predictions/ann/scan.nii.gz" in done.out
+    assert (tmp_path / "predictions/bob/scan.nii.gz").is_file()
+
+
+def test_nothing_of_a_patient_is_said_aloud(onenet_command, volume_model, tmp_path, recwarn):
+    write_series(tmp_path / "series", np.clip(scan(), 0, 4000).astype(np.uint16))
+    for path in (tmp_path / "series").iterdir():
+        header = pydicom.dcmread(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header.PatientName, header.PatientID, header.PatientBirthDate = "Doe^Jane" * 12, "4711", "no date"
+            header.save_as(path)
+    done = onenet_command("predict", volume_model, "series", "--save", "mask,overlay,dicom-seg")
+    assert not recwarn.list and "Doe" not in done.out + done.err and "4711" not in done.out + done.err
+
+
 def test_a_bad_volume_is_told_and_the_others_go_on(onenet_command, volume_model, tmp_path):
     with_axes(scan(), "RAS", tmp_path / "good.nii.gz")
     (tmp_path / "cut.nii.gz").write_bytes((tmp_path / "good.nii.gz").read_bytes()[:900])
@@ -135,6 +180,9 @@ def test_a_bad_volume_is_told_and_the_others_go_on(onenet_command, volume_model,
     ("words", "says"),
     [
         (["--save", "cutout"], "--save 'cutout': of volumes "),
+        (["--out", "-"], "--out -: is for photos; leave it out for volumes"),
+        (["--memory", "300MB"], "--memory: is for photos; leave it out for volumes"),
+        (["--any-size"], "--any-size: is for photos; leave it out for volumes"),
         (["--postprocess", "larges"], "--postprocess 'larges': did you mean largest"),
         (["--out", "."], "scan.nii.gz: the mask would overwrite this volume; choose another --out"),
     ],

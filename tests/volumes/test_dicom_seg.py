@@ -82,7 +82,9 @@ def test_headers_that_do_not_keep_to_the_standard_are_not_quoted(series, recwarn
     assert not recwarn.list
 
 
-@pytest.mark.parametrize(("encoding", "name"), [("ISO_IR 100", "Müller^Zoë"), ("ISO_IR 192", "虫^明"), ("", "Doe^Jane")])
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("ISO_IR 100", "Müller^Zoë"), ("ISO_IR 192", "虫^明"), ("", "Doe^Jane")]
+)
 def test_a_name_in_any_script_stays_what_it_is(series, encoding, name):
     change(series, SpecificCharacterSet=encoding, PatientName=name)
     like = read_volume(series)
