@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from onenet.volumes.volume import Volume
 
+_TEXTS = ("descrip", "aux_file", "db_name", "intent_name")
+
 
 def nifti_bytes(mask: NDArray[np.uint8], like: Volume) -> bytes:
     """A compressed NIfTI file of a mask (x, y, z) with the affine and, of a NIfTI file, the header of `like`.
 
-    Its extensions are left out: they describe the image, and may name the patient.
+    Its extensions and free texts are left out: they describe the image, and may name the patient.
     """
     import nibabel
 
@@ -22,6 +24,9 @@ def nifti_bytes(mask: NDArray[np.uint8], like: Volume) -> bytes:
     image.header.set_data_dtype(np.uint8)
     image.header.set_slope_inter(1, 0)
     image.header.extensions.clear()
+    for text in _TEXTS:
+        if text in image.header:
+            image.header[text] = b""
     image.header["cal_max"] = image.header["cal_min"] = 0
     if header is None:
         image.header.set_xyzt_units("mm")

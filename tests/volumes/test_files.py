@@ -10,7 +10,7 @@ import SimpleITK
 from tests_of_volumes import write_series
 
 from onenet.errors import DataError
-from onenet.volumes import case_name, is_volume, nifti_bytes, read_header, read_volume
+from onenet.volumes import case_name, is_volume, read_header, read_volume
 
 AFFINE = np.array([[0, -1.5, 0.1, 4], [2, 0, 0, -7], [0.1, 0.2, 3, 11], [0, 0, 0, 1.0]])
 
@@ -64,30 +64,6 @@ def test_other_formats_lie_where_their_nifti_lies(tmp_path, array, ending, chann
     assert np.allclose(volume.affine, reference.affine, atol=1e-5)
     shape, affine = read_header(tmp_path / f"scan.{ending}")
     assert shape == values.shape and np.allclose(affine, volume.affine)
-
-
-@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
-@pytest.mark.parametrize("codes", [(1, 1), (0, 2), (3, 0)])
-def test_a_mask_has_shape_affine_and_header_of_its_volume(tmp_path, array, kind, codes):
-    four = np.stack([array, array], axis=-1)
-    affine = AFFINE if codes[0] == 0 else np.diag([1.5, -2, 3, 1.0])  # a qform cannot shear
-    image = kind(four, affine)
-    image.set_qform(affine, codes[0])
-    image.set_sform(affine, codes[1])
-    image.header.set_xyzt_units("mm", "sec")
-    image.header.set_slope_inter(2, 1)
-    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"name of the patient"))
-    image.to_filename(tmp_path / "scan.nii.gz")
-    volume = read_volume(tmp_path / "scan.nii.gz")
-    mask = (np.arange(120).reshape(4, 5, 6) % 3).astype(np.uint8)
-    (tmp_path / "mask.nii.gz").write_bytes(nifti_bytes(mask, volume))
-    back = nibabel.load(tmp_path / "mask.nii.gz")
-    assert type(back) is kind and back.shape == (4, 5, 6) and back.get_data_dtype() == np.uint8
-    assert np.array_equal(np.asarray(back.dataobj), mask) and np.array_equal(back.affine, volume.affine)
-    assert (int(back.header["qform_code"]), int(back.header["sform_code"])) == codes
-    assert np.array_equal(back.header["pixdim"][:4], image.header["pixdim"][:4])
-    assert back.header.get_xyzt_units()[0] == "mm"
-    assert b"patient" not in gzip.decompress((tmp_path / "mask.nii.gz").read_bytes())
 
 
 def broken(tmp_path, kind, array):
