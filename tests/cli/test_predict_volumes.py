@@ -1,6 +1,7 @@
 """`onenet predict` with volumes: masks on the grid that came in; bad volumes are told, and the others go on."""
 
 import dataclasses
+import sys
 import warnings
 
 import nibabel
@@ -192,6 +193,13 @@ def test_options_that_make_no_sense_are_refused(onenet_command, volume_model, tm
     before = (tmp_path / "scan.nii.gz").read_bytes()
     assert says in onenet_command("predict", volume_model, "scan.nii.gz", *words).error
     assert (tmp_path / "scan.nii.gz").read_bytes() == before
+
+
+def test_slices_are_counted_on_a_terminal_alone(onenet_command, volume_model, tmp_path, monkeypatch):
+    with_axes(scan(), "RAS", tmp_path / "scan.nii.gz")
+    assert onenet_command("predict", volume_model, "scan.nii.gz").err == ""
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda self: True)
+    assert onenet_command("predict", volume_model, "scan.nii.gz").err.endswith("\rscan: 6 of 6 slices\n")
 
 
 def test_models_of_images_and_of_volumes_are_told_apart(onenet_command, volume_model, tmp_path, exported_files):

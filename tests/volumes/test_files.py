@@ -1,6 +1,7 @@
 """Volumes in and out: NIfTI, NRRD and MetaImage against the libraries that define them, and what is refused."""
 
 import gzip
+import sys
 
 import nibabel
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import SimpleITK
 from tests_of_volumes import write_series
 
-from onenet.errors import DataError
+from onenet.errors import DataError, OneNetError
 from onenet.volumes import case_name, is_volume, read_header, read_volume
 
 AFFINE = np.array([[0, -1.5, 0.1, 4], [2, 0, 0, -7], [0.1, 0.2, 3, 11], [0, 0, 0, 1.0]])
@@ -164,3 +165,16 @@ def test_a_case_in_the_folder_one_is_in_has_the_folders_name(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     assert case_name(".") == tmp_path.name and case_name("..") == tmp_path.parent.name
     assert case_name("A.B.NII.GZ") == "A.B" and case_name("1.2.840/") == "1.2.840"
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("scan.nii.gz", "nibabel"), ("scan.mha", "SimpleITK"), ("series", "pydicom")]
+)
+def test_a_missing_package_is_told_with_the_extra_that_brings_it(tmp_path, array, monkeypatch, name, package):
+    save(tmp_path / "scan.nii.gz", array)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array), str(tmp_path / "scan.mha"))
+    write_series(tmp_path / "series", np.abs(array).astype(np.uint16))
+    for missing in ("nibabel", "SimpleITK", "pydicom"):
+        monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(OneNetError, match=rf"{name}: {package} is not installed.*pip install 'onenet-seg\[medical\]'"):
+        read_header(tmp_path / name)
