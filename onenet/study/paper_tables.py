@@ -11,7 +11,7 @@ from typing import Any
 
 from onenet.bench.complexity import measure
 from onenet.checkpoint import parameter_count
-from onenet.config import Config, load_config
+from onenet.config import VOLUMES, Config, load_config
 from onenet.errors import ConfigError, TrainError
 from onenet.images import atomic_write
 from onenet.models.catalog import create_model
@@ -104,14 +104,14 @@ def _refuse_other(folder: RunFolder, config: Config) -> None:
 
 
 def _found(run: Run, split: str) -> dict[str, Any]:
-    """What a finished run cost and scores, in our figures and in the authors'."""
+    """What a finished run cost and scores, in our figures and, of images, in the authors'."""
     config, card = run.config, card_of(run.network)
-    evaluation = evaluate(run.folder.model, config.data, split, authors=True)
+    evaluation = evaluate(run.folder.model, config.data, split, authors=config.data.format not in VOLUMES)
     cost = measure(lambda: create_model(card.architecture, **card.arguments), COUNTED_AT)
     return {
         "epochs": config.train.epochs, "size": list(config.data.size), "precision": run.precision,
         "parameters": parameter_count(run.network), "gmacs": round(cost.flops / 2e9, 4),
         "train_minutes": round(sum(row["seconds"] for row in run.rows) / 60, 2),
-        "images": {name: len(items) for name, items in evaluation.dataset.items.items()},
-        "report": evaluation.report.to_dict() | {"per_image": None},
+        "images": {name: len(evaluation.dataset.sources(name)) for name in evaluation.dataset.items},
+        "report": evaluation.to_dict() | {"per_image": None},
     }  # fmt: skip

@@ -9,16 +9,17 @@ from onenet.study.printed import Printed, printed
 
 _DASH = "-"
 _OURS = ("mean_iou", "mean_dice", "mean_average_precision", "cross_entropy")
+_OF_CASES = {"mean_iou": "iou", "mean_dice": "dice"}
 _AUTHORS = ("authors' mIOU", "authors' mAP (data set)", "authors' DSC")
 _HEADS = (
     "network", "parameters, M", "GMAC", "seeds", "mean IoU", "mean Dice", "AP at 0.5", "cross-entropy",
     "authors' mIOU", "authors' mAP", "authors' DSC", "paper: mIOU", "paper: mAP", "paper: DSC", "paper: L_CE",
 )  # fmt: skip
 _NOTE = (
-    "Mean IoU, Dice and AP are true ones over the whole test set (docs/scores.md), mean and standard deviation over "
-    "the seeds, or of a single one the 95 % interval over the images. The authors' figures are computed as their "
-    "evaluator does, and are none of these; only they can stand beside the paper's, which are of full-width networks "
-    "on all data after 300 epochs."
+    "Mean IoU, Dice and AP are true ones over the whole test set (docs/scores.md), of volumes means over cases without "
+    "background; mean and standard deviation over seeds, or of a single one the 95 % interval over images or cases. "
+    "The authors' figures are computed as their evaluator does, and are none of these; only they can stand beside the "
+    "paper's, which are of full-width networks on all data after 300 epochs."
 )
 
 
@@ -57,7 +58,7 @@ def _tables(result: Mapping[str, Any]) -> dict[str, list[list[str]]]:
 
 def _row(table: str, name: str, model: str, cells: Sequence[Mapping[str, Any]]) -> list[str]:
     first, reports = cells[0], [cell["report"] for cell in cells]
-    ours = [_spread(reports, _reader(key), key) for key in _OURS]
+    ours = [_spread(reports, _reader(key), _interval(reports[0], key)) for key in _OURS]
     authors = [_spread(reports, _authors_reader(key)) for key in _AUTHORS]
     paper = printed(table, name, paper_row(model))
     return [
@@ -77,7 +78,18 @@ def paper_row(model: str) -> str:
 
 
 def _reader(key: str) -> Callable[[Mapping[str, Any]], float | None]:
-    return lambda report: report.get(key)
+    """Of volumes the mean over cases, without background; else of all images together."""
+    return lambda report: report.get(key) if "cases" not in report else _of_cases(report, key).get("mean")
+
+
+def _of_cases(report: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    return report["cases"]["mean"].get(_OF_CASES.get(key), {})
+
+
+def _interval(report: Mapping[str, Any], key: str) -> Sequence[float] | None:
+    if "cases" in report:
+        return _of_cases(report, key).get("interval")
+    return report.get("confidence_intervals", {}).get(key)
 
 
 def _authors_reader(key: str) -> Callable[[Mapping[str, Any]], float | None]:
@@ -85,7 +97,9 @@ def _authors_reader(key: str) -> Callable[[Mapping[str, Any]], float | None]:
 
 
 def _spread(
-    reports: Sequence[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], float | None], interval: str = ""
+    reports: Sequence[Mapping[str, Any]],
+    read: Callable[[Mapping[str, Any]], float | None],
+    bounds: Sequence[float] | None = None,
 ) -> str:
     values = [value for value in map(read, reports) if value is not None]
     if not values:
@@ -93,7 +107,6 @@ def _spread(
     text = f"{statistics.mean(values):.3f}"
     if len(values) > 1:
         return f"{text} ± {statistics.stdev(values):.3f}"
-    bounds = reports[0].get("confidence_intervals", {}).get(interval) if interval else None
     return f"{text} ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else text
 
 
@@ -107,7 +120,8 @@ def _printed(paper: Printed | None) -> list[str]:
 def _images(result: Mapping[str, Any], name: str) -> str:
     first = next(cell for cell in result["cells"] if cell["set"] == name)
     count, (h, w) = first["images"], first["size"]
-    return (f"{count['train']} images to train, {count['val']} to validate, {count['test']} to test; "
+    what = "volumes" if "cases" in first["report"] else "images"
+    return (f"{count['train']} {what} to train, {count['val']} to validate, {count['test']} to test; "
             f"{first['epochs']} epochs at {h}x{w}")  # fmt: skip
 
 

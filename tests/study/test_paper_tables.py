@@ -101,6 +101,21 @@ def test_a_row_has_ours_the_authors_and_what_is_printed():
     ]  # fmt: skip
 
 
+def test_volumes_are_scored_case_by_case(tmp_path, write_msd):
+    write_msd(8, folder="volumes")
+    one = ImageSet("hippocampus", "volumes", ("data.format=msd",))
+    overrides = ("train.epochs=1", "train.batch=4", "data.size=16", "data.fit=none", "train.examples=0")
+    plan = PaperTable("table1", "quick", "default", "test", MODELS[:1], (one,), (0,), overrides)
+    result = run_table(plan, tmp_path, [], tmp_path / "out", Trainer())
+    (found,) = result["cells"]
+    cases = found["report"]["cases"]
+    assert cases["cases"] == found["images"]["test"] and "authors" not in found["report"]
+    text = table_markdown(result)
+    assert f"{found['images']['test']} to test" in text and " volumes to train" in text
+    dice = cases["mean"]["dice"]["mean"]
+    assert ("| -" if dice is None else f"{dice:.3f}") in text
+
+
 def test_the_page_holds_the_same_table():
     page = table_page(RESULT)
     assert page.count("<tr>") == 3 and "<td>0.800 (0.750 to 0.850)</td>" in page
