@@ -32,11 +32,15 @@ def main() -> None:
     config = load_config(f"{run}/config.toml")
     dataset = open_for(card, config.data)
     segmenter = Segmenter(EagerRunner(network), card)
-    unsure = [segmenter(sample.image).unsure for sample in dataset.samples("val")]
+    unseen = "test" if config.data.train_with_val else "val"
+    unsure = [segmenter(sample.image).unsure for sample in dataset.samples(unseen)]
     told = tomllib.loads(Path(about).read_text(encoding="utf-8"))
     card = card.replace(about=told | {"unsure": round(max(0.02, 1.5 * float(np.quantile(unsure, 0.99))), 3)})
-    report = evaluate(network, config.data, "test").report
-    card = card.replace(scores=card.scores | {"test": report.to_dict() | {"per_image": None, "confusion_matrix": None}})
+    evaluation = evaluate(network, config.data, "test")
+    found = evaluation.to_dict() | {"per_image": None, "confusion_matrix": None}
+    if "cases" in found:
+        found["cases"] |= {"per_case": None}
+    card = card.replace(scores=card.scores | {"test": found})
     network.card = card
     halves = {
         key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
@@ -46,7 +50,9 @@ def main() -> None:
     made = next(one for one in graphs if one.suffix == ".int8")
     (TARGET / f"{name}.safetensors").write_bytes(safetensors.torch.save(halves, metadata={"card": card.to_json()}))
     (TARGET / f"{name}.int8.onnx").write_bytes(made.graph.SerializeToString())
-    print(f"{name}: test mean IoU {report.mean_iou:.4f}; INT8 {made.score:.4f} after {made.score_before:.4f} on val")
+    print(
+        f"{name}: test mean IoU {evaluation.report.mean_iou:.4f}; INT8 {made.score:.4f}, float {made.score_before:.4f}"
+    )
 
 
 if __name__ == "__main__":
