@@ -108,15 +108,15 @@ def to_markdown(result: dict[str, Any]) -> str:
         reports = [cell["report"] for cell in same]
         first = same[0]
         row = [model, str(first["sizes"].get("width", "")), f"{first['parameters'] / 1e6:.2f}", f"{first['gmacs']:.2f}",
-               str(len(same)), f"**{_mean_iou(reports)}**"]  # fmt: skip
+               str(len(same)), f"**{mean_iou(reports)}**"]  # fmt: skip
         row += [_spread([r["classes"][i]["iou"] for r in reports]) for i in range(len(classes))]
         row += [_spread([r[key] for r in reports]) for key in ("mean_dice", "pixel_accuracy", "cross_entropy")]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
 
-def _mean_iou(reports: list[dict[str, Any]]) -> str:
-    """Over the seeds; of a single one with the 95 % interval over the images."""
+def mean_iou(reports: list[dict[str, Any]]) -> str:
+    """Mean IoU over the seeds; of a single one with the 95 % interval over the images."""
     interval = reports[0].get("confidence_intervals", {}).get("mean_iou")
     if len(reports) > 1 or not interval:
         return _spread([report["mean_iou"] for report in reports])
