@@ -190,6 +190,8 @@ def open_for(card: Card, data: DataConfig) -> Dataset:
         if data.value_range == (0, 0):
             data = dataclasses.replace(data, value_range=card.value_range)
         dataset = open_dataset(_with_classes(card, data))
+    if card.volume and not isinstance(dataset, VolumeDataset):
+        raise DataError(f"{dataset.name} holds images, but the model was trained on volumes; use volumes")
     if dataset.num_classes != card.num_classes:
         raise DataError(
             f"{dataset.name} has {dataset.num_classes} classes ({_few(dataset.classes)}), but the model has "
@@ -256,9 +258,10 @@ def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
     seen = set(card.training.get("seen", ())) if dataset.name in known_sets else set()
     scored = dataset.sources(split)
     known = sum(fingerprint(item) in seen for item in scored)
+    unit = "cases" if isinstance(dataset, VolumeDataset) else "images"
     if known and split == "test":
         cautions.append(
-            f"{known} of these {len(scored)} images were used in training or validation, so the score is too good; "
+            f"{known} of these {len(scored)} {unit} were used in training or validation, so the score is too good; "
             "the split differs from the one the model was trained with"
         )
     return cautions

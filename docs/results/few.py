@@ -1,6 +1,8 @@
 """Fine-tuned against from scratch, on 5, 10 and 30 images: the recipe `few`, scored on images that are not trained on.
 
-python docs/results/few.py DATA FOLDER     (DATA holds nuclei/ and msrc_voc/; runs that FOLDER has are not made again)
+python docs/results/few.py DATA FOLDER [--no-train]
+
+DATA holds nuclei/ and msrc_voc/; runs that FOLDER has are not made again, with --no-train no others are made either.
 
 Prints JSON, for record.py. Images are chosen by the seed; a seventh of them, at least one, is for validation.
 """
@@ -32,12 +34,16 @@ NUCLEI_TEST = 60
 
 def main() -> None:
     """Train and score what is missing, print everything."""
-    data, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    data, folder, train = Path(sys.argv[1]), Path(sys.argv[2]), "--no-train" not in sys.argv
     rows = []
     for name, (images, test) in {"nuclei": nuclei(data / "nuclei"), "animals": animals(data / "msrc_voc")}.items():
         whole = written(folder / "data" / f"{name}-test", test)
         for count in COUNTS:
             for start, changes in STARTS.items():
+                if not train and not all(
+                    (run_of(folder, name, count, start, s) / "score.json").is_file() for s in SEEDS
+                ):
+                    continue
                 scores = [scored(folder, name, images, count, start, changes, seed, whole) for seed in SEEDS]
                 rows.append({"set": name, "images": count, "start": start, "scores": scores, "test": len(test)})
     print(json.dumps({"recipe": "few", "seeds": list(SEEDS), "rows": rows}))
@@ -47,7 +53,7 @@ def scored(
     folder: Path, name: str, images: list[Any], count: int, start: str, changes: list[str], seed: int, test: Path
 ) -> dict[str, float]:
     """The scores of one run; kept beside it."""
-    run = folder / f"{name}-{count}-{start.replace(', ', '-').replace(' ', '-')}-{seed}"
+    run = run_of(folder, name, count, start, seed)
     file = run / "score.json"
     if not file.is_file():
         chosen = np.random.default_rng([seed, count]).permutation(len(images))[:count]
@@ -61,6 +67,11 @@ def scored(
         file.write_text(json.dumps(found), encoding="utf-8")
         print(run.name, found, file=sys.stderr, flush=True)
     return json.loads(file.read_text(encoding="utf-8"))
+
+
+def run_of(folder: Path, name: str, count: int, start: str, seed: int) -> Path:
+    """The folder of a run."""
+    return folder / f"{name}-{count}-{start.replace(', ', '-').replace(' ', '-')}-{seed}"
 
 
 def rows_of(log: Path) -> Iterator[dict[str, str]]:
@@ -120,9 +131,9 @@ def table(result: dict[str, Any]) -> str:
         for start in dict.fromkeys(row["start"] for row in result["rows"]):
             cells = []
             for count in COUNTS:
-                (row,) = (r for r in result["rows"] if (r["set"], r["start"], r["images"]) == (name, start, count))
-                values = [score["object_iou"] for score in row["scores"]]
-                cells.append(f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})")
+                same = [r for r in result["rows"] if (r["set"], r["start"], r["images"]) == (name, start, count)]
+                values = [score["object_iou"] for row in same for score in row["scores"]]
+                cells.append(f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})" if same else "-")
             lines.append(f"| {name} | {start} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

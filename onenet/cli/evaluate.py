@@ -99,6 +99,9 @@ def keep_best_steps(model: str, data: str) -> str:
     card = card_of(network)
     if not card.volume:
         raise ConfigError("--postprocess auto: is for volumes; leave it out")
+    if card.training.get("split", {}).get("train_with_val"):
+        raise ConfigError(f"--postprocess auto: {model} was trained on its validation cases, too, so that none is left "
+                          "to choose on; name the steps")  # fmt: skip
     dataset, _ = open_spec(card, data)
     if not isinstance(dataset, VolumeDataset):
         raise ConfigError("--postprocess auto: is for volumes, but the data are images; leave it out")

@@ -49,6 +49,9 @@ def predict_volumes(
     chosen = parse_steps(steps, segmenter)
     seen = 2 * int(segmenter.card.volume.get("neighbours", 0)) + 1
     jobs = name_cases(inputs, segmenter.card.in_channels // seen)
+    for name, files in jobs:
+        for ending in ("nii.gz", "dcm"):
+            _refuse_overwriting(out / f"{name}.{ending}", files)
     failed = 0
     for name, files in jobs:
         try:
@@ -174,8 +177,6 @@ def _segment(
             made[target.with_name(f"{target.name}.dcm")] = dicom_seg_bytes(
                 mask, volume, card.classes, card.background, card.overlapping, card.version
             )
-    for path in made:
-        _refuse_overwriting(path, files)
     picture = montage(volume, mask, segmenter.card) if "overlay" in kinds else None
     for path, content in made.items():
         with images.atomic_write(path) as file:

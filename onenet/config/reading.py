@@ -65,6 +65,8 @@ def load_config(
 def _refuse_idle(data: DataConfig) -> None:
     """Refuse keys of [data] that the format does not ask, where they are not as in default.toml."""
     default = _typed(DataConfig, "data", _read_toml("default")["data"])
+    if data.fold and not data.folds:
+        raise ConfigError(f"data.fold={data.fold}: is one of data.folds; say how many there are, as in data.folds=5")
     kind, other = ("volumes", "images") if data.format in VOLUMES else ("images", "volumes")
     for key in _OF_IMAGES if kind == "volumes" else _OF_VOLUMES:
         if getattr(data, key) != getattr(default, key):

@@ -70,11 +70,13 @@ def labels_of(found: Mapping[str, Any], config: DataConfig, path: Path) -> tuple
     by_name = _values_by_name(found["labels"], path)
     ignored = by_name.pop(next((name for name in by_name if name.lower() == _IGNORE), ""), ())
     mapping = dict.fromkeys(ignored, IGNORED)
+    if config.ignore_index not in {value for values in by_name.values() for value in values}:
+        mapping[config.ignore_index] = IGNORED
     if any(len(values) > 1 for values in by_name.values()):
         return _regions(by_name, mapping, config, path), True
     names = sorted(by_name, key=lambda name: by_name[name][0])
     mapping |= {by_name[name][0]: index for index, name in enumerate(names)}
-    if len(mapping) != len(names) + len(ignored):
+    if len({by_name[name][0] for name in names} | {*ignored}) != len(names) + len(ignored):
         raise DataError(f"{path}: two labels have one value; give each its own")
     _refuse_count(len(names), config, path)
     return describe_labels(mapping, "index", len(names), config, names, background=_background(names, by_name)), False

@@ -15,6 +15,7 @@ from onenet.config import DataConfig
 from onenet.data.cases import Case
 from onenet.data.volume_reading import Grid, grid_of, read_labelled
 from onenet.errors import ConfigError, DataError
+from onenet.images import IGNORED
 
 FEET_TO_HEAD = 2
 
@@ -142,9 +143,7 @@ def _window_of_classes(config: DataConfig, cases: Sequence[Case], channels: int,
                        background: int | None) -> dict[str, Any]:  # fmt: skip
     """The middle 99 % of the values of labelled voxels over the training cases, as nnU-Net has it for CT."""
     found = []
-    wanted = [
-        value for value, index in labels.items() if index not in (background, 255) and (index or background is not None)
-    ]
+    wanted = [value for value, index in labels.items() if index not in (background, IGNORED)]
     for case in list(cases)[:: -(-len(cases) // _MOST_READ)]:
         try:
             volume = read_labelled(case, channels)

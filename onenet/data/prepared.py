@@ -28,7 +28,7 @@ from onenet.data.preparation import Preparation
 from onenet.data.volume_reading import classes_of, read_labelled
 from onenet.errors import DataError, OneNetError
 from onenet.images import atomic_write
-from onenet.volumes import normalise, resample_in_plane, resampled_size, slices
+from onenet.volumes import files_of, normalise, resample_in_plane, resampled_size, slices
 
 VERSION = 1  # of what is in the files; another one makes them anew
 WHITE = 65535
@@ -89,7 +89,7 @@ def _opened(images: Path, masks: Path) -> PreparedCase:
 
 def _entry(case: Case, preparation: Preparation, labels: Mapping[int, int], channels: int) -> str:
     marks = []
-    for path in (*case.images, case.mask):
+    for path in (file for named in (*case.images, case.mask) for file in files_of(named)):
         try:
             state = path.stat()
         except OSError:

@@ -89,6 +89,11 @@ class Dataset:
     def num_classes(self) -> int:
         return len(self.classes)
 
+    @property
+    def in_colour(self) -> bool:
+        """Whether the channels are red, green and blue, whose saturation and hue may be varied."""
+        return self.in_channels == 3
+
     def split(self, name: str) -> tuple[Item, ...]:
         """The items of "train", "val" or "test", or of "all".
 

@@ -34,6 +34,10 @@ class VolumeDataset(Dataset):
     preparation: Preparation
     channels: int = field(default=1)
 
+    @property
+    def in_colour(self) -> bool:
+        return False  # three channels are neighbouring slices, or modalities
+
     def read(self, item: Item) -> Sample:
         """Read a slice.
 
@@ -127,7 +131,8 @@ def open_volumes(config: DataConfig, preparation: Preparation | None = None) -> 
         channels = sum(grid_of(path).channels for path in everything[0].images)
     labels = found.labels
     if preparation is None:
-        preparation = plan_preparation(config, found.cases["train"], found.channels, labels.mapping, labels.background)
+        preparation = plan_preparation(config, found.cases["train"], found.channels, labels.mapping,
+                                       0 if found.overlapping else labels.background)  # fmt: skip
     in_channels = channels * (2 * preparation.neighbours + 1)
     if config.in_channels not in (0, in_channels):
         raise ConfigError(f"data.in_channels={config.in_channels}, but the volumes have {channels} channel(s), "

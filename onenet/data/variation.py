@@ -60,6 +60,7 @@ class Augmentation:
         augment: the amounts.
         foreground: share of the samples whose window is put on a pixel that is neither `background` nor ignored.
         background: label of the pixels that are nothing.
+        in_colour: three channels are red, green and blue; else saturation and hue stay.
     """
 
     size: tuple[int, int]
@@ -68,6 +69,7 @@ class Augmentation:
     augment: AugmentConfig
     foreground: float = 0.0
     background: int | None = None
+    in_colour: bool = True
 
     def draw(self, shape: tuple[int, int], find: Callable[[float], Spot | None], generator: Generator) -> Variation:
         """Draw a variation for a picture of `shape`; always takes the same amount of numbers from the generator.
@@ -91,6 +93,7 @@ class Augmentation:
             top, left = self._around(spot, shape, (height, width), (u[3], u[4]), angle)
         colour = min(1.0, augment.colour * strength)
         brightness, contrast, saturation = (float(1 + colour * (2 * share - 1)) for share in u[7:10])
+        saturation, turn = (saturation, turn) if self.in_colour else (1.0, 0.0)
         return Variation(
             box=(float(left), float(top), float(left + width), float(top + height)),
             angle=float(angle),
@@ -155,6 +158,7 @@ def plan_augmentation(config: Config, dataset: Dataset) -> Augmentation:
         augment=augment,
         foreground=foreground,
         background=0 if dataset.overlapping else dataset.background,
+        in_colour=dataset.in_colour,
     )
 
 

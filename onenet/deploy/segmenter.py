@@ -199,6 +199,10 @@ class Segmenter:
 
     def _pixels(self, source: Source) -> NDArray:
         channels, value_range = self.card.in_channels, self.card.value_range
+        if self.card.volume and not isinstance(source, np.ndarray):
+            raise ConfigError(
+                "the model was trained on volumes, not on images; see onenet.deploy.volume.segment_volume"
+            )
         if isinstance(source, (str, Path, bytes)):
             return images.read_image(source, channels, value_range)
         if isinstance(source, Image.Image):

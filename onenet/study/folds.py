@@ -45,6 +45,10 @@ def run_folds(
             f"data.format={config.data.format}: folds are studied of volumes; use one of {', '.join(VOLUMES)}"
         )
     count, reports = config.data.folds, []
+    if count < 2 or config.data.train_with_val:
+        wrong = f"folds={count}" if count < 2 else "train_with_val=true"
+        raise ConfigError(f"data.{wrong}: each of at least 2 folds is scored by a network that has not seen it; leave "
+                          "it out")  # fmt: skip
     for fold in range(count):
         config = load_config(plan.recipe, [*words, f"data.fold={fold}"])
         folder = RunFolder(out / f"fold-{fold}")

@@ -16,6 +16,7 @@ from onenet.models.catalog import create_model
 from onenet.models.network import Network
 from onenet.scoring import fingerprint
 
+_SPLIT = ("val", "test", "split_seed", "folds", "fold", "train_with_val")
 _OF_THE_MACHINE = ("workers", "device", "devices", "nodes", "examples", "tensorboard")  # keys that no card tells
 
 
@@ -50,7 +51,7 @@ def build_network(config: Config, dataset: Dataset) -> Network:
             "format": config.data.format,
             "images": counts,
             **of_volumes,
-            "split": {key: getattr(config.data, key) for key in ("val", "test", "split_seed", "folds", "fold")},
+            "split": {key: getattr(config.data, key) for key in _SPLIT},
             "labels": to_remember(config.data, dataset),
             "seen": sorted({fingerprint(item) for split in ("train", "val") for item in dataset.items[split]}),
             "recipe": config.name,

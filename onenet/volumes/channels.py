@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from onenet.errors import DataError
+from onenet.volumes.orientation import with_axes_of
 from onenet.volumes.volume import Volume
 
 _ASIDE = 0.1  # of a voxel, by which channels may lie apart: affines are rounded when they are written
@@ -18,6 +19,7 @@ def join_channels(volumes: Sequence[Volume]) -> Volume:
         DataError: one lies elsewhere than the first, or has voxels that are no numbers.
     """
     first = volumes[0]
+    volumes = [first, *(with_axes_of(volume, first) for volume in volumes[1:])]
     for volume in volumes:
         if volume.array.shape[:3] != first.array.shape[:3] or _apart(volume, first) > _ASIDE * min(first.spacing):
             raise DataError(f"{volume.file}: lies elsewhere than {first.file.name}; channels of a case share one grid")

@@ -21,11 +21,12 @@ _LOOKED_AT = 8  # files of a folder
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """The files of a series from the first slice to the last, and where they are."""
+    """The files of a series from the first slice to the last, where they are, and whether all share one scale."""
 
     files: tuple[Path, ...]
     shape: tuple[int, ...]
     affine: NDArray[np.float64]
+    scaled_alike: bool = True
 
 
 def dicom_files(folder: Path) -> list[Path]:
@@ -50,6 +51,8 @@ def read(folder: Path) -> Volume:
     series = read_series(folder)
     reader = SimpleITK.ImageSeriesReader()
     reader.SetFileNames([str(path) for path in series.files])
+    if not series.scaled_alike and len(series.shape) == 3:  # else all slices get the first one's type of numbers
+        reader.SetOutputPixelType(SimpleITK.sitkFloat32)
     quiet = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # its remarks on the tags are no errors
     try:
@@ -99,7 +102,9 @@ def read_series(folder: Path) -> Series:
     between_rows, between_columns = first.spacing
     affine = lps_affine(direction, np.array([between_columns, between_rows, length]), slices[0].position)
     shape: tuple[int, ...] = (first.columns, first.rows, len(slices))
-    return Series(tuple(each.file for each in slices), (*shape, first.samples) if first.samples > 1 else shape, affine)
+    shape = (*shape, first.samples) if first.samples > 1 else shape
+    alike = all(each.scale == first.scale for each in slices)
+    return Series(tuple(each.file for each in slices), shape, affine, alike)
 
 
 def _step(folder: Path, slices: Sequence[Slice], normal: NDArray[np.float64]) -> NDArray[np.float64]:

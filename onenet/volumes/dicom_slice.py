@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from onenet.errors import DataError
 
 _TAGS = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SeriesInstanceUID", "Rows", "Columns",
-         "SamplesPerPixel", "SliceThickness")  # fmt: skip
+         "SamplesPerPixel", "SliceThickness", "RescaleSlope", "RescaleIntercept",
+)  # fmt: skip
 _ALIKE = 1e-4
 _SQUARE = 0.01  # what rounding may leave of the product of directions at right angles
 
@@ -28,6 +29,7 @@ class Slice:
         spacing: millimetres between rows and between columns.
         rows, columns, samples: of its pixels; 3 samples are colours.
         thickness: millimetres.
+        scale: what stored numbers are multiplied by, and what is added then.
     """
 
     file: Path
@@ -40,6 +42,7 @@ class Slice:
     columns: int
     samples: int
     thickness: float
+    scale: tuple[float, float] = (1.0, 0.0)
 
     def differs_from(self, other: "Slice") -> str:
         """The tag in which it is of another kind than another slice; "" where it is of the same one."""
@@ -95,6 +98,7 @@ def _slice(path: Path, header: Any) -> Slice:
         columns=columns,
         samples=int(header.get("SamplesPerPixel") or 1),
         thickness=thickness if np.isfinite(thickness) and thickness > 0 else 1.0,
+        scale=(float(header.get("RescaleSlope") or 1), float(header.get("RescaleIntercept") or 0)),
     )
 
 

@@ -36,6 +36,15 @@ def case_name(path: str | Path) -> str:
     return name[: len(name) - len(ending)]
 
 
+def files_of(path: str | Path) -> tuple[Path, ...]:
+    """The files that a volume is made of: its own, and that of its voxels where a header is a file by itself."""
+    path = Path(path)
+    if not path.is_file() or not path.name.lower().endswith((".mhd", ".nrrd")):
+        return (path,)
+    voxels = itk.detached_file(path)
+    return (path, voxels) if voxels else (path,)
+
+
 def read_volume(path: str | Path) -> Volume:
     """Read a volume whole.
 

@@ -1,5 +1,6 @@
 """NRRD and MetaImage files, read by SimpleITK."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 
 from onenet.errors import DataError
 from onenet.volumes.volume import Volume, lps_affine
+
+_HEADER = 65536  # bytes in which the text of a header ends
+_DETACHED = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)(.+)$", re.MULTILINE)
 
 
 def read(path: Path) -> Volume:
@@ -31,6 +35,15 @@ def read_header(path: Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:
     channels = reader.GetNumberOfComponents()
     shape = tuple(map(int, reader.GetSize()))
     return (*shape, channels) if channels > 1 else shape, _affine(reader)
+
+
+def detached_file(path: Path) -> Path | None:
+    """The file that holds the voxels of a header that is a file of its own; None where they are in one."""
+    with path.open("rb") as file:
+        head = file.read(_HEADER)
+    found = _DETACHED.search(head)
+    named = path.parent / found[1].decode(errors="replace").strip() if found else path
+    return named if named.is_file() and named != path else None
 
 
 def array_of(image: Any) -> NDArray[Any]:

@@ -33,6 +33,17 @@ def from_canonical(array: NDArray[Any], like: Volume) -> NDArray[Any]:
     return orientations.apply_orientation(array, back)
 
 
+def with_axes_of(volume: Volume, like: Volume) -> Volume:
+    """The volume with its axes in the order and direction of another one's; nothing is interpolated."""
+    from nibabel import orientations
+
+    there = canonical(volume)
+    back = orientations.ornt_transform(_RAS, orientations.io_orientation(like.affine))
+    array = orientations.apply_orientation(there.array, back)
+    affine = there.affine @ orientations.inv_ornt_aff(back, there.array.shape[:3])
+    return Volume(array, affine, volume.file, volume.header, volume.files)
+
+
 def slices(array: NDArray[Any], axis: int) -> NDArray[Any]:
     """A canonical array (x, y, z[, c]) as images (n, h, w[, c]) as they are looked at; a view.
 

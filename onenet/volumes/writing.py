@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from onenet.volumes.volume import Volume
 
-_TEXTS = ("descrip", "aux_file", "db_name", "intent_name")
+_OF_THE_FORMAT = ("magic", "eol_check", "regular")  # texts that are none
 
 
 def nifti_bytes(mask: NDArray[np.uint8], like: Volume) -> bytes:
@@ -24,9 +24,9 @@ def nifti_bytes(mask: NDArray[np.uint8], like: Volume) -> bytes:
     image.header.set_data_dtype(np.uint8)
     image.header.set_slope_inter(1, 0)
     image.header.extensions.clear()
-    for text in _TEXTS:
-        if text in image.header:
-            image.header[text] = b""
+    for field in image.header:
+        if image.header[field].dtype.kind == "S" and field not in _OF_THE_FORMAT:
+            image.header[field] = b""
     image.header["cal_max"] = image.header["cal_min"] = 0
     if header is None:
         image.header.set_xyzt_units("mm")

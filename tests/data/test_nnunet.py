@@ -39,7 +39,7 @@ def test_a_case_has_a_file_per_channel(tmp_path):
 def test_the_label_ignore_is_not_counted(tmp_path):
     labels = opened(write_layout(tmp_path, {"background": 0, "tumour": 2, "liver": 1, "ignore": 3})).labels
     assert labels.classes == ("background", "liver", "tumour")
-    assert labels.mapping == {0: 0, 1: 1, 2: 2, 3: IGNORED}
+    assert labels.mapping == {0: 0, 1: 1, 2: 2, 3: IGNORED, 255: IGNORED}
 
 
 def test_regions_are_bit_codes_of_the_values_that_they_hold(tmp_path):

@@ -10,6 +10,7 @@ from onenet.config import load_config, parse_spec
 from onenet.data import open_dataset
 from onenet.data.loader import TrainingBatches
 from onenet.data.prepared import WHITE
+from onenet.data.variation import plan_augmentation
 from onenet.errors import ConfigError, DataError
 
 nibabel = pytest.importorskip("nibabel")
@@ -282,3 +283,52 @@ def test_the_slices_to_look_at_are_the_middle_ones_with_classes_of_every_case(wr
         assert dataset.read_mask(item).any()
     assert dataset.telling("train", 0) == ()
     assert len(dataset.telling("val", 2)) == 2
+
+
+def test_neighbouring_slices_are_not_taken_for_colours(write_msd):
+    """Three channels of which one alone is bright stay so: saturation and hue are of photos."""
+    root = write_msd(3)
+    words = ["data.neighbours=1", "data.size=10", "augment.colour=1", "augment.hue=180", "augment.strength=1"]
+    config = load_config("volumes", words, data=f"msd:{root}")
+    dataset = open_dataset(config.data)
+    assert dataset.in_channels == 3 and not dataset.in_colour
+    augmentation = plan_augmentation(config, dataset)
+    drawn = [augmentation.draw((14, 12), lambda share: None, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(variation.hue == 0 and variation.colour[2] == 1 for variation in drawn)
+    assert len({variation.colour[0] for variation in drawn}) > 1
+
+
+def test_voxels_that_are_not_counted_may_be_in_masks(write_msd):
+    root = write_msd(3)
+    for path in (root / "labelsTr").iterdir():
+        mask = nibabel.load(path)
+        values = np.asarray(mask.dataobj).astype(np.uint8)
+        values[0, 0] = 255
+        nibabel.save(nibabel.Nifti1Image(values, mask.affine), path)
+    dataset = opened(root)
+    assert any((dataset.read_mask(item) == 255).any() for item in dataset.split("train"))
+
+
+def test_a_fold_without_folds_is_refused(write_msd):
+    with pytest.raises(
+        ConfigError, match=r"data\.fold=2: is one of data\.folds; say how many there are, as in data\.folds=5"
+    ):
+        opened(write_msd(3), "fold=2")
+
+
+def test_edited_voxels_beside_a_header_are_read_anew(tmp_path):
+    import SimpleITK
+
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+        for number in range(3):
+            values = np.repeat(np.array([0, 0, 1, 1], dtype=np.uint8), 64).reshape(4, 8, 8)
+            SimpleITK.WriteImage(SimpleITK.GetImageFromArray(values), str(tmp_path / part / f"{number}.mhd"))
+    spec = f"volumes:{tmp_path}"
+    item = open_dataset(parse_spec(spec)).split("train")[0]
+    raw = tmp_path / "masks" / f"{item.case.name}.raw"
+    before = open_dataset(parse_spec(spec)).read_mask(item)
+    raw.write_bytes(bytes(1 - value for value in raw.read_bytes()))
+    os.utime(raw, ns=(1, 1))
+    after = open_dataset(parse_spec(spec)).read_mask(item)
+    assert (after == 1 - before).all()

@@ -62,3 +62,8 @@ def test_images_and_a_single_fold_are_refused(photos, tiny, tmp_path):
         run_folds(plan, tmp_path, [f"data.root={photos()}"], print)
     with pytest.raises(ConfigError, match="a study of folds trains them all"):
         run_folds(plan, tmp_path, words("any", tiny, "data.fold=1"), print)
+    for change, says in (("data.folds=0", "folds=0"), ("data.train_with_val=true", "train_with_val=true")):
+        with pytest.raises(
+            ConfigError, match=rf"data\.{says}: each of at least 2 folds is scored by a network that has"
+        ):
+            run_folds(plan, tmp_path, words("any", tiny, change), print)

@@ -1,5 +1,6 @@
 """Channels of one case are joined where they lie at one place."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -42,3 +43,19 @@ def test_what_is_no_number_is_told_with_its_file(value):
     bad.array[1, 2, 3] = value
     with pytest.raises(DataError, match=r"^b\.nii: has 1 voxel\(s\) that are no numbers \(NaN or infinite\); set them"):
         join_channels([volume("a.nii"), bad])
+
+
+def test_channels_may_point_along_other_axes_if_they_lie_in_one_place():
+    """A second channel written left to right where the first one is right to left, and its axes in another order."""
+    first = volume("a")
+    values = np.random.default_rng(0).random(first.array.shape)
+    plain = dataclasses.replace(first, array=values)
+    mirror = np.diag([-1.0, 1, 1, 1])
+    mirror[0, 3] = values.shape[0] - 1
+    mirrored = dataclasses.replace(first, array=values[::-1], affine=first.affine @ mirror)
+    swap = np.eye(4)[[0, 2, 1, 3]]
+    swapped = dataclasses.replace(first, array=values.transpose(0, 2, 1), affine=first.affine @ swap)
+    for other in (mirrored, swapped):
+        joined = join_channels([plain, other])
+        assert np.array_equal(joined.array[..., 0], joined.array[..., 1])
+        assert np.allclose(joined.affine, first.affine)

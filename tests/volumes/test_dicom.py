@@ -76,3 +76,15 @@ def test_a_folder_without_dicom_is_told(tmp_path):
     assert not is_series(tmp_path)
     with pytest.raises(DataError, match="holds no DICOM slices; give a file, or the folder of one series"):
         read_volume(tmp_path)
+
+
+def test_slices_of_different_scales_keep_their_values(tmp_path):
+    """As in PET: every slice has its own slope, and the first one's would make whole numbers of all."""
+    folder = tmp_path / "scan"
+    folder.mkdir()
+    uid, slopes = generate_uid(), (1, 0.25, 0.5)
+    for place, slope in enumerate(slopes):
+        pixels = np.full((4, 5), 3, dtype=np.uint16)
+        write(folder / f"{place}.dcm", pixels, place * STEP, uid, RescaleSlope=slope, RescaleIntercept=-place)
+    array = read_volume(folder).array
+    assert [float(array[0, 0, k]) for k in range(3)] == [3.0, -0.25, -0.5]

@@ -11,7 +11,7 @@ import SimpleITK
 from tests_of_volumes import write_series
 
 from onenet.errors import DataError, OneNetError
-from onenet.volumes import case_name, is_volume, read_header, read_volume
+from onenet.volumes import case_name, files_of, is_volume, read_header, read_volume
 
 AFFINE = np.array([[0, -1.5, 0.1, 4], [2, 0, 0, -7], [0.1, 0.2, 3, 11], [0, 0, 0, 1.0]])
 
@@ -178,3 +178,24 @@ def test_a_missing_package_is_told_with_the_extra_that_brings_it(tmp_path, array
         monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(OneNetError, match=rf"{name}: {package} is not installed.*pip install 'onenet-seg\[medical\]'"):
         read_header(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["scan.mhd", "scan.nrrd"])
+def test_voxels_in_a_file_of_their_own_belong_to_the_volume(tmp_path, name):
+    array = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    if name.endswith("mhd"):
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array), str(tmp_path / name))
+        voxels = "scan.raw"
+    else:
+        voxels = "voxels.raw"
+        (tmp_path / voxels).write_bytes(array.tobytes())
+        (tmp_path / name).write_text(
+            "NRRD0004\ntype: short\ndimension: 3\nsizes: 4 3 2\nspace: left-posterior-superior\n"
+            "space directions: (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\nencoding: raw\nendian: little\n"
+            f"data file: {voxels}\n\n"
+        )
+    assert files_of(tmp_path / name) == (tmp_path / name, tmp_path / voxels)
+    assert np.array_equal(read_volume(tmp_path / name).array, array.transpose(2, 1, 0))
+    whole = SimpleITK.GetImageFromArray(array)
+    SimpleITK.WriteImage(whole, str(tmp_path / "whole.mha"))
+    assert files_of(tmp_path / "whole.mha") == (tmp_path / "whole.mha",)

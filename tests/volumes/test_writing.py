@@ -29,7 +29,7 @@ def test_a_mask_has_shape_affine_and_header_of_its_volume(tmp_path, array, kind,
     image.header.set_xyzt_units("mm", "sec")
     image.header.set_slope_inter(2, 1)
     image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"name of the patient"))
-    for text in ("descrip", "aux_file", "db_name", "intent_name"):
+    for text in ("descrip", "aux_file", "db_name", "intent_name", "data_type"):
         if text in image.header:
             image.header[text] = b"the patient"
     image.to_filename(tmp_path / "scan.nii.gz")
