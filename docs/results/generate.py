@@ -1,25 +1,21 @@
 """Write docs/results.md, and the tables between markers in README.md, from the JSON files beside this script."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from onenet.bench.memory import Row, memory_markdown
-from onenet.card import Card
 from onenet.cli.bench import table2_markdown, throughput_markdown, train_markdown
 from onenet.cli.latency import latency_markdown
 from onenet.cli.rewrites import rewrites_markdown
-from onenet.deploy.description import CARD
-from onenet.deploy.onnx_metadata import read_metadata
 from onenet.study.comparison_table import comparison_markdown
 from onenet.study.front_plot import COSTS, draw_front
-from onenet.study.grid import mean_iou, to_markdown
-from onenet.weights import shipped_file, shipped_names
+from onenet.study.grid import to_markdown
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from few import table as few_table  # noqa: E402
+from pages import order_markdown, read, readme_lines  # noqa: E402
 
 ROOT = HERE.parent.parent
 
@@ -115,11 +111,6 @@ def provenance(record: dict[str, Any]) -> str:
     return f"`{record['command']}` at commit {record['commit']}, {record['date']}{trained}; {machine}."
 
 
-def read(name: str) -> dict[str, Any]:
-    """A record."""
-    return json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
-
-
 def demo_markdown(result: dict[str, Any]) -> str:
     """Scores of the demo's model on its test images."""
     lines = ["| class | pixels | IoU | Dice |", "|---|---:|---:|---:|"]
@@ -131,92 +122,6 @@ def demo_markdown(result: dict[str, Any]) -> str:
 def peaks_markdown(rows: list[dict[str, Any]]) -> str:
     """Peak memory against the size of the image."""
     return memory_markdown("MODEL", [Row(**row) for row in rows])
-
-
-def quickest(result: dict[str, Any], start: str, precision: str, size: int) -> dict[str, Any]:
-    """The fastest row of the files whose names begin so."""
-    rows = [row for row in result["rows"] if row["model"].startswith(start) and row["size"] == size]
-    return min((row for row in rows if row["precision"] == precision), key=lambda row: row["ms"]["median"])
-
-
-def speed_markdown() -> str:
-    """The fastest exported file of each network, in float and INT8, beside the authors' formulation."""
-    result = read("latency")["result"]
-    size = result["sizes"][0]
-    first = next(row for row in result["rows"] if row["size"] == size)
-    lines = ["| network | float, ms | INT8, ms | INT8 file, MB | INT8: times as fast as the authors' onenet-ed-4 |"]
-    lines.append("|---|---:|---:|---:|---:|")
-    for name in ("onenet-ed-4", "onenet-e-4", "mobilenet-unet-4", "unet-4"):
-        exact, integers = (quickest(result, f"{name}.", precision, size) for precision in ("float", "int8"))
-        cells = (
-            name, f"{exact['ms']['median']:.0f}", f"{integers['ms']['median']:.0f}", f"{integers['megabytes']:.1f}",
-            f"{integers['times_as_fast']:.0f}",
-        )  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
-    authors = f"{first['ms']['median']:.0f}"
-    about = (
-        f"{size}x{size}, {result['threads']} threads, one run, in which the authors' formulation takes {authors} ms; "
-        "for each network its fastest form and runtime"
-    )
-    return "\n".join(["", *lines, "", about + ".", ""])
-
-
-def x_s_line() -> str:
-    """What onenet-x-s costs."""
-    result = read("pareto-cpu")["result"]
-    cell = next(cell for cell in result["cells"] if cell["model"] == "onenet-x-s")
-    times = {r["model"]: r["ms"]["median"] for r in result["timing"]["rows"] if r["precision"] == "int8"}
-    ratio = times["unet-4,width=16"] / times["onenet-x-s"]
-    return (
-        f"`onenet-x-s` has {cell['parameters'] / 1e6:.2f} million parameters and an INT8 file of "
-        f"{cell['files']['megabytes']:.1f} MB, {ratio:.1f} times as fast as that of a unet-4 of width 16"
-    )
-
-
-def order_markdown() -> str:
-    """Mean IoU of the paper's networks on each set, a column per network."""
-    names = ("onenet-ed-4", "onenet-e-4", "unet-4", "mobilenet-unet-4")
-    lines = [f"| set | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
-    for name in ("pet-small", "camvid", "msrc", "nuclei"):
-        cells = read(name)["result"]["cells"]
-        reports = [[cell["report"] for cell in cells if cell["model"] == model] for model in names]
-        lines.append(f"| {name} | {' | '.join(mean_iou(group) for group in reports)} |")
-    return "\n" + "\n".join(lines) + "\n"
-
-
-def shipped_markdown() -> str:
-    """The models that come with the package, by the cards in their files."""
-    lines = [
-        "| model | what it knows | INT8 file, MB | score on what it was not taught with | licence |",
-        "|---|---|---:|---|---|",
-    ]
-    for name in shipped_names():
-        file = shipped_file(name, for_device=True)
-        assert file is not None
-        card = Card.from_json(read_metadata(file)[CARD], name)
-        test = card.scores["test"]
-        if "cases" in test:
-            score = f"Dice {test['cases']['mean']['dice']['mean']:.2f}, mean of {test['cases']['cases']} volumes"
-        else:
-            low, high = test["confidence_intervals"]["foreground_iou"]
-            score = f"IoU {test['foreground_iou']:.3f} ({low:.3f} to {high:.3f}), {test['images']} images"
-        size = f"{file.stat().st_size / 1e6:.1f}"
-        lines.append(f"| `{name}` | {card.about['knows']} | {size} | {score} | {card.about['licence']} |")
-    return "\n" + "\n".join(lines) + "\n"
-
-
-def readme_lines() -> dict[str, str]:
-    """What README.md says between its markers."""
-    record = read("demo")
-    demo, nucleus = record["result"], record["result"]["classes"][1]
-    return {
-        "demo-score": f"IoU {nucleus['iou']:.2f} (Dice {nucleus['dice']:.2f}) for nuclei on {demo['images']} images",
-        "demo-minutes": f"{record['seconds'] / 60:.1f} minutes",
-        "pet-small": "\n" + to_markdown(read("pet-small")["result"]) + "\n",
-        "speed": speed_markdown(),
-        "x-s": x_s_line(),
-        "shipped": shipped_markdown(),
-    }
 
 
 HOW = (
