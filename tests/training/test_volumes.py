@@ -100,7 +100,7 @@ def test_the_split_of_the_training_is_the_split_of_the_evaluation(trained):
     }
     assert not any("used in training" in note for note in evaluation.notes)
     other = evaluate(folder, f"msd:{root},split_seed=9")
-    assert any("of these 2 images were used in training or validation" in note for note in other.notes)
+    assert any("of these 2 cases were used in training or validation" in note for note in other.notes)
 
 
 def test_a_run_goes_on_where_it_stopped_and_sees_changed_files(write_msd, tiny, tmp_path, onenet_command):
