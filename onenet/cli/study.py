@@ -19,6 +19,9 @@ def study(
     seeds: Annotated[str, typer.Option(help="Only these seeds of the study, for example 0 or 0,1.")] = "",
     budget: Annotated[str, typer.Option(help="Of a study that has some: quick, cpu, gpu25, paper.")] = "",
     train: Annotated[bool, typer.Option(help="Train what is missing; else score what is there.")] = True,
+    score: Annotated[
+        bool, typer.Option(help="Score what is trained; else only train, beside other processes that do so.")
+    ] = True,
     earlier: Annotated[
         Path | None, typer.Option("--continue", help="An earlier result of a comparison, whose cells are taken over.")
     ] = None,
@@ -34,7 +37,7 @@ def study(
     from onenet.cli.train import train_with_progress
     from onenet.errors import ConfigError
     from onenet.images import atomic_write
-    from onenet.study.comparison import run_comparison
+    from onenet.study.comparison import run_comparison, train_comparison
     from onenet.study.comparison_table import comparison_markdown
     from onenet.study.folds import run_folds
     from onenet.study.grid import run_plan, to_markdown
@@ -52,12 +55,18 @@ def study(
             raise ConfigError(f"--rescore: study {plan.name} keeps what it scored; leave it out")
         if earlier and not isinstance(plan, Comparison):
             raise ConfigError(f"--continue: study {plan.name} is no comparison; leave it out")
+        if not score and not (isinstance(plan, Comparison) and train and not earlier):
+            raise ConfigError("--no-score: trains a comparison, and goes with neither --no-train nor --continue")
         if isinstance(plan, PaperTable):
             root, changes = _root(words[1:])
             result = run_table(plan, Path(root), changes, folder, train_with_progress, _say, train)
             table = table_markdown(result)
             with atomic_write(folder / f"{plan.name}.html") as page:
                 page.write(table_page(result).encode())
+        elif isinstance(plan, Comparison) and not score:
+            missing = train_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say)
+            _say(f"not trained: {'; '.join(missing) or 'none'}")
+            return
         elif isinstance(plan, Comparison):
             known = _read(earlier) if earlier else None
             result = run_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say, train, known)

@@ -1,7 +1,8 @@
 """What a study runs: a TOML file in plans/."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
@@ -38,9 +39,11 @@ class Comparison:
     """Every model on every set with every seed, one recipe and one search for the learning rate.
 
     Attributes:
-        rates: learning rates; each model is trained with all of them on the first set with the first seed, and the one
-            with the better validation score is its own from then on.
-        tuning_seed: that first seed, whichever `seeds` are run.
+        rates: learning rates; each model is trained with all of them on one set with one seed, and the one with the
+            better validation score is its own from then on.
+        tuning_set, tuning_seed: that set and seed, whichever `seeds` are run.
+        known_rates: learning rates by model that are not searched any more.
+        tuning_epochs: how long these trials are; 0: as long as any run, and the better one is the cell itself.
         models: NAME[,key=value...]; what is worth most comes first.
         minutes: no cell is begun after so many; 0: no limit.
     """
@@ -54,8 +57,11 @@ class Comparison:
     seeds: tuple[int, ...]
     rates: tuple[float, ...]
     overrides: tuple[str, ...]
+    tuning_set: str
     minutes: float = 0.0
     tuning_seed: int = 0
+    tuning_epochs: int = 0
+    known_rates: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,7 @@ def _read(name: str) -> dict[str, Any]:
 
 def _comparison(name: str, budget: str, split: str, table: dict[str, Any]) -> Comparison:
     lists = {key: tuple(table[key]) for key in ("models", "seeds", "rates", "overrides")}
+    tuning = table.get("tuning", {})
     return Comparison(
         name,
         budget,
@@ -135,7 +142,10 @@ def _comparison(name: str, budget: str, split: str, table: dict[str, Any]) -> Co
         split,
         sets=_sets(table),
         minutes=float(table.get("minutes", 0)),
+        tuning_set=tuning.get("set", table["sets"][0]["name"]),
         tuning_seed=table["seeds"][0],
+        tuning_epochs=tuning.get("epochs", 0),
+        known_rates=tuning.get("known", {}),
         **lists,
     )
 

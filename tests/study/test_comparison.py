@@ -1,13 +1,15 @@
 """A comparison: learning rates searched alike for all, every cell in float and INT8, a table and pictures of it."""
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
 from onenet.errors import ConfigError, TrainError
-from onenet.study.comparison import run_comparison
+from onenet.study.claims import TakenError, claim
+from onenet.study.comparison import run_comparison, train_comparison
 from onenet.study.comparison_table import comparison_markdown, points
 from onenet.study.front_plot import Mark, draw_front, front
 from onenet.study.plan import Comparison, ImageSet
@@ -17,7 +19,7 @@ MODELS = ("onenet-ed-4,width=4,depth=2", "onenet-x-n,width=8,deepest=8")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr("onenet.study.comparison.COUNTED_AT", (32, 32))
+    monkeypatch.setattr("onenet.study.scored_cell.COUNTED_AT", (32, 32))
     monkeypatch.setattr("onenet.study.timing.COUNTED_AT", (32, 32))
     monkeypatch.setattr("onenet.bench.latency.LARGE", (64, 32, 16))
     monkeypatch.setattr("onenet.bench.rates._best_seconds", lambda shape, precision, threads: 0.001)
@@ -28,7 +30,7 @@ def plan(photos):
     sets = tuple(ImageSet(name, "photos", overrides) for name, overrides in (("one", ()), ("two", ("data.val=0.3",))))
     photos(count=8, size=(24, 24))
     overrides = ("train.epochs=1", "train.batch=2", "data.size=16", "data.fit=none", "train.examples=0")
-    return Comparison("pareto", "cpu", "default", "test", MODELS, sets, (0,), (1e-3, 1e-2), overrides)
+    return Comparison("pareto", "cpu", "default", "test", MODELS, sets, (0,), (1e-3, 1e-2), overrides, "one")
 
 
 class Trainer:
@@ -124,6 +126,51 @@ def test_a_rate_at_which_a_network_diverges_is_left_out_and_a_network_without_an
     count = len(trainer.runs)
     run_comparison(plan, str(tmp_path), [], tmp_path / "study", trainer)
     assert len(trainer.runs) == count  # it is known, and not tried again
+
+
+def test_what_was_trained_on_another_machine_is_scored_where_the_data_is_now(plan, tmp_path):
+    out, there = tmp_path / "study", tmp_path / "there"
+    there.mkdir()
+    (tmp_path / "photos").rename(there / "photos")
+    assert train_comparison(plan, str(there), [], out, Trainer()) == []
+    for path in out.glob("*/*/last.ckpt"):
+        path.unlink()  # large, and not brought along
+    (there / "photos").rename(tmp_path / "photos")
+    result = run_comparison(plan, str(tmp_path), [], out, Trainer(), train=False)
+    assert len(result["cells"]) == 4 and all(cell["trained_on"]["torch"] for cell in result["cells"])
+
+
+def test_trials_of_a_learning_rate_may_be_short_and_on_any_set(plan, tmp_path):
+    trainer = Trainer()
+    trial = replace(plan, tuning_set="two", tuning_epochs=2)
+    result = run_comparison(trial, str(tmp_path), ["train.epochs=3"], tmp_path / "study", trainer)
+    assert [run[0] for run in trainer.runs] == ["two", "two", "one"] * 2 + ["two"] * 2
+    for path in (tmp_path / "study").glob("*/*/log.csv"):
+        epochs = len(path.read_text().splitlines()) - 1
+        assert epochs == (2 if path.parent.name.endswith("-trial2") else 3), path
+    assert all(cell["epochs"] == 3 and len(cell["validation_by_rate"]) == 2 for cell in result["cells"])
+
+
+def test_processes_share_the_cells_and_leave_alone_what_another_one_works_on(plan, tmp_path, monkeypatch):
+    out, trainer = tmp_path / "study", Trainer()
+    others = out / "one" / "onenet-ed-4-width4-depth2-rate0.001-seed0"
+    waited = []
+
+    def sleep(seconds):  # the other process ends meanwhile
+        waited.append(len(trainer.runs))
+        held.close()
+
+    monkeypatch.setattr("onenet.study.comparison.time.sleep", sleep)
+    held = ExitStack()
+    held.enter_context(claim(others))
+    with pytest.raises(TakenError, match="another process works on it"), claim(others):
+        pass
+    assert train_comparison(plan, str(tmp_path), [], out, trainer) == []
+    first = [run for run in trainer.runs if run[1] == "onenet-ed-4"]
+    assert [run[2] for run in first if run[0] == "one"] == [1e-2, 1e-3]
+    assert waited == [len(trainer.runs) - 2]  # all that was free was done before it waited: but one rate and a cell
+    assert not list(out.glob("*/*/cell.json"))
+    assert len(run_comparison(plan, str(tmp_path), [], out, trainer, train=False)["cells"]) == 4
 
 
 def cell(model, seed, exact, integers=None):

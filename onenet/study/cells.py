@@ -1,0 +1,162 @@
+"""The cells of a comparison: what is trained for each, in which folder, at which learning rate."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from onenet.config import Config, load_config
+from onenet.errors import ConfigError, TrainError
+from onenet.images import atomic_write
+from onenet.study.claims import TakenError, claim
+from onenet.study.plan import Comparison, ImageSet
+from onenet.study.scored_cell import scored
+from onenet.training.changes import changed_keys
+from onenet.training.folder import RunFolder
+from onenet.training.run import Run
+
+_FAILED = "failed.txt"  # why a run gave no model
+
+OnRun = Callable[[Run], None]
+Cell = tuple[ImageSet, str, int]  # set, model, seed
+
+
+class Cells:
+    """The cells of a comparison and what they need of each other: the learning rates."""
+
+    def __init__(
+        self,
+        plan: Comparison,
+        root: Path,
+        out: Path,
+        overrides: Sequence[str],
+        on_run: OnRun,
+        earlier: Mapping[str, Any],
+    ) -> None:
+        self.plan, self.root, self.out, self.overrides, self.on_run = plan, root, out, overrides, on_run
+        self._earlier = {(cell["set"], cell["model"], cell["seed"]): cell for cell in earlier.get("cells", ())}
+
+    def known(self, cell: Cell) -> dict[str, Any] | None:
+        """What is known of a cell by an earlier result."""
+        one, model, seed = cell
+        return self._earlier.get((one.name, model, seed))
+
+    def is_trained(self, cell: Cell) -> bool:
+        """Whether nothing of a cell, its learning rate included, is left to be trained."""
+        model = cell[1]
+        tuning, epochs = self._tuning_cell(model), self.plan.tuning_epochs
+        is_searched = self.known(tuning) or model in self.plan.known_rates
+        if not is_searched and not all(_is_finished(self._folder(tuning, rate, epochs)) for rate in self.plan.rates):
+            return False
+        tried = self._tried(model)
+        rate = self._rate(model, tried)
+        return not rate or _is_finished(self._folder(cell, rate))
+
+    def train(self, cell: Cell) -> RunFolder:
+        """The finished run of a cell, at the network's own learning rate.
+
+        Raises:
+            TrainError: it diverges, or does so at every rate.
+            TakenError: another process is at it.
+        """
+        rate = self._rate(cell[1], self._tried(cell[1]))
+        if not rate:
+            raise TrainError(f"{cell[1]} diverges at every rate: {', '.join(f'{rate:g}' for rate in self.plan.rates)}")
+        return self._trained(cell, rate)
+
+    def score(self, cell: Cell) -> dict[str, Any]:
+        """What a trained cell costs and scores; kept in its folder."""
+        one, model, seed = cell
+        tried = self._tried(model)
+        rate = self._rate(model, tried)
+        folder = self._trained(cell, rate)
+        file = folder.path / "cell.json"
+        if not file.is_file():
+            found = {
+                "set": one.name, "folder": f"{one.name}/{folder.path.name}", "model": model, "seed": seed,
+                "learning_rate": rate,
+                "validation_by_rate": {f"{known:g}": round(value, 5) for known, value in tried.items()},
+                **scored(folder, self._configuration(cell, rate), self.plan.split),
+            }  # fmt: skip
+            with atomic_write(file) as written:
+                written.write(json.dumps(found, indent=1).encode())
+        return json.loads(file.read_text(encoding="utf-8"))
+
+    def _tuning_cell(self, model: str) -> Cell:
+        """Where a model's learning rate is searched, unless the plan knows it."""
+        return next(one for one in self.plan.sets if one.name == self.plan.tuning_set), model, self.plan.tuning_seed
+
+    def _tried(self, model: str) -> dict[float, float]:
+        """Validation score by learning rate, where it is searched; without the rates at which the network diverges."""
+        if model in self.plan.known_rates:
+            return {}
+        if known := self.known(self._tuning_cell(model)):
+            return {float(rate): score for rate, score in known["validation_by_rate"].items()}
+        found, taken = {}, None
+        for rate in self.plan.rates:
+            try:
+                folder = self._trained(self._tuning_cell(model), rate, self.plan.tuning_epochs)
+            except TrainError:
+                continue
+            except TakenError as error:  # the next rate may be free
+                taken = error
+                continue
+            scores = [row["val_foreground_iou"] for row in folder.read_log()]
+            found[rate] = max((score for score in scores if not math.isnan(score)), default=0.0)  # of the epoch kept
+        if taken:
+            raise taken
+        return found
+
+    def _rate(self, model: str, tried: Mapping[float, float]) -> float:
+        """A model's own learning rate; 0 where it diverges at every one."""
+        return self.plan.known_rates.get(model) or max(tried, key=lambda rate: tried[rate], default=0.0)
+
+    def _folder(self, cell: Cell, rate: float, trial: int = 0) -> RunFolder:
+        one, model, seed = cell
+        name = model.replace(",", "-").replace("=", "")
+        return RunFolder(self.out / one.name / f"{name}-rate{rate:g}-seed{seed}{f'-trial{trial}' if trial else ''}")
+
+    def _configuration(self, cell: Cell, rate: float, trial: int = 0) -> Config:
+        one, model, seed = cell
+        name, *sizes = model.split(",")
+        return load_config(
+            self.plan.recipe,
+            [
+                *self.plan.overrides, *one.overrides, *self.overrides, f"data.root={self.root / one.folder}",
+                f"model.name={name}", *(f"model.{size}" for size in sizes), f"train.learning_rate={rate:g}",
+                f"train.seed={seed}", *([f"train.epochs={trial}"] if trial else []),
+            ],
+        )  # fmt: skip
+
+    def _trained(self, cell: Cell, rate: float, trial: int = 0) -> RunFolder:
+        """The folder of a run that is finished; a `trial` takes so many epochs only."""
+        folder, config = self._folder(cell, rate, trial), self._configuration(cell, rate, trial)
+        begun = (folder.path / "config.toml").is_file()
+        if begun and (keys := changed_keys(folder.config().to_dict(), config)):
+            raise ConfigError(f"{folder.path}: holds a cell with {', '.join(keys)}; choose another --out")
+        if not _is_finished(folder):
+            with claim(folder.path):
+                self._finish(folder, config)
+        if (folder.path / _FAILED).is_file():
+            raise TrainError((folder.path / _FAILED).read_text(encoding="utf-8"))
+        return folder
+
+    def _finish(self, folder: RunFolder, config: Config) -> None:
+        if _is_finished(folder):  # by another process, a moment ago
+            return
+        run = Run(config, folder, resume=(folder.path / "config.toml").is_file())
+        try:
+            self.on_run(run)
+        except TrainError as error:
+            with atomic_write(folder.path / _FAILED) as file:
+                file.write(str(error).encode())
+
+
+def _is_finished(folder: RunFolder) -> bool:
+    if (folder.path / _FAILED).is_file():
+        return True
+    if not (folder.path / "config.toml").is_file():
+        return False
+    rows = folder.read_log()
+    return bool(rows) and int(rows[-1]["epoch"]) == folder.config().train.epochs
