@@ -12,6 +12,7 @@ from onenet.config import TrainConfig
 from onenet.errors import ConfigError
 from onenet.models.eager import card_of
 from onenet.models.network import Network
+from onenet.training.backbone_weights import read_backbone
 
 
 class FrozenNorm(nn.BatchNorm2d):
@@ -69,14 +70,14 @@ def start_from(network: Network, source: str) -> Start:
     Where only the images' channels differ, each of the new ones gets the mean of the old ones' weights.
 
     Args:
-        source: what `onenet.load` takes.
+        source: what `onenet.load` takes, or a classifier's weights (`backbone_weights`).
 
     Raises:
         ConfigError: nothing fits.
         DataError: the model cannot be read.
     """
-    other = load(source)
-    theirs, ours = other.state_dict(), network.state_dict()
+    other = _read(source)
+    theirs, ours = other.weights, network.state_dict()
     stem = _first_convolution(network)
     taken: dict[str, Tensor] = {}
     for name, wanted in ours.items():
@@ -90,18 +91,36 @@ def start_from(network: Network, source: str) -> Start:
                 taken[name] = adapted
     learnt = [name for name, _ in network.named_parameters()]
     if not any(name in taken for name in learnt):
-        raise ConfigError(f"train.init={source}: none of its weights fit {_name(network)}; it is a {_name(other)}")
+        raise ConfigError(f"train.init={source}: none of its weights fit {_name(network)}; it is {other.name}")
     with torch.no_grad():
         for name, tensor in taken.items():
             ours[name].copy_(tensor)
     new = [name for name in learnt if name not in taken]
-    line = f"starts from {source} ({_name(other)}): {len(learnt) - len(new)} of {len(learnt)} weights fit"
+    line = f"starts from {source} ({other.name}): {len(learnt) - len(new)} of {len(learnt)} weights fit"
     if network.in_channels != other.in_channels and stem in taken:
         line += f"; images of {network.in_channels} channels instead of {other.in_channels}"
+    return Start(line + (f"; new are {_few(new)}" if new else ""), tuple(new), other.seen)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is started from."""
+
+    name: str
+    weights: Mapping[str, Tensor]
+    in_channels: int
+    seen: dict[str, list[str]]
+
+
+def _read(source: str) -> _Source:
+    if weights := read_backbone(source):
+        channels = weights["encoder.conv1.weight"].shape[1]
+        return _Source("a classifier's weights", weights, channels, {"seen": [], "seen_in": []})
+    other = load(source)
     training = card_of(other).training
     names = {training.get("data", ""), *training.get("seen_in", ())} - {""}
     seen = {"seen": list(training.get("seen", ())), "seen_in": sorted(names)}
-    return Start(line + (f"; new are {_few(new)}" if new else ""), tuple(new), seen)
+    return _Source(_name(other), other.state_dict(), other.in_channels, seen)
 
 
 def _for_channels(weight: Tensor, before: int, after: int) -> Tensor:

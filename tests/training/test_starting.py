@@ -70,7 +70,7 @@ def test_other_channels_see_grey_as_the_old_ones_did(saved, name, channels):
 
 
 def test_what_shares_nothing_is_refused(saved):
-    with pytest.raises(ConfigError, match=r"none of its weights fit onenet-x-n; it is a onenet-e-4"):
+    with pytest.raises(ConfigError, match=r"none of its weights fit onenet-x-n; it is onenet-e-4"):
         start_from(onenet.create_model("onenet-x-n", width=8, deepest=8), saved(worn()))
     with pytest.raises(ConfigError, match=r"unet-4 is an architecture without weights"):
         start_from(worn(), "unet-4")
