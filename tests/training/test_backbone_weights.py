@@ -19,7 +19,11 @@ def classifier(name, channels=3):
     encoder = ResNetEncoder(LAYERS[name], channels)
     encoder.train()(torch.randn(2, channels, 64, 64))
     weights = encoder.state_dict()
-    return encoder.eval(), {**weights, "fc.weight": torch.zeros(1000, encoder.channels[-1]), "fc.bias": torch.zeros(1000)}
+    return encoder.eval(), {
+        **weights,
+        "fc.weight": torch.zeros(1000, encoder.channels[-1]),
+        "fc.bias": torch.zeros(1000),
+    }
 
 
 @pytest.mark.parametrize(("name", "ending"), [("resnet34-unet", "pth"), ("resnet50-unet", "safetensors")])
@@ -40,7 +44,9 @@ def test_an_encoder_sees_what_the_classifier_saw(tmp_path, name, ending):
     assert (deep[0] - deep[1]).abs().mean() < 0.2 * deep[1].abs().mean()  # the frame, where zeros are padded, differs
     learnt = [key for key, _ in network.named_parameters()]
     fits = sum(key.startswith("encoder.") for key in learnt)
-    assert line.startswith(f"starts from {file} (a classifier's weights): {fits} of {len(learnt)} weights fit; new are ")
+    assert line.startswith(
+        f"starts from {file} (a classifier's weights): {fits} of {len(learnt)} weights fit; new are "
+    )
     assert torch.equal(network.state_dict()["encoder.layer4.1.conv1.weight"], weights["layer4.1.conv1.weight"])
 
 
