@@ -92,7 +92,7 @@ def evaluate(
     details: bool = True,
     authors: bool = False,
     classes: Sequence[str] = (),
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     steps: Mapping[str, Sequence[int]] | None = None,
 ) -> Evaluation:
     """Score a model on a split of a data set.
@@ -106,12 +106,12 @@ def evaluate(
             scipy they are left out, and a note says so.
         authors: also the figures of the paper's authors, as their evaluator computes them.
         classes: names for the classes of an `.onnx` file that was not written by onenet.
-        tolerance: of volumes, millimetres of surface Dice.
+        tolerance: of volumes, millimetres of surface Dice; None: 2.
         steps: of volumes, the post-processing; None: that of the card.
 
     Raises:
         DataError: the data has other classes than the model, or cannot be read.
-        ConfigError: no such split, `authors` of a model whose classes overlap or that gives decisions only.
+        ConfigError: no such split, `tolerance` of images, `authors` of a model that has no use for them.
     """
     segmenter = onenet.Segmenter(model, classes=classes)
     if segmenter.decided and authors:
@@ -122,7 +122,9 @@ def evaluate(
     if isinstance(dataset, VolumeDataset):
         if authors:
             raise ConfigError("the authors' figures are of images, but the data are volumes; leave --authors out")
-        return _of_cases(segmenter, dataset, split, tolerance, steps, reading)
+        return _of_cases(segmenter, dataset, split, TOLERANCE if tolerance is None else tolerance, steps, reading)
+    if tolerance is not None:
+        raise ConfigError(f"tolerance={tolerance:g}: is for volumes, but the data are images; leave it out")
     samples = dataset.samples(split)
     plain = () if not details or find_spec("scipy") else (_WITHOUT_SCIPY,)
     report = score(segmenter, samples, card, dataset.name, split, details and not plain, authors, dataset.absent)

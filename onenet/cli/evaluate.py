@@ -21,8 +21,9 @@ def evaluate(
         bool, typer.Option("--authors", help="Add the figures of the paper's tables, which are not IoU or Dice.")
     ] = False,
     tolerance: Annotated[
-        float, typer.Option(min=0, help="Of volumes: millimetres that surfaces may differ by in surface Dice.")
-    ] = 2.0,
+        float | None,
+        typer.Option(min=0, help="Of volumes: millimetres that surfaces may differ by in surface Dice; left out, 2."),
+    ] = None,
     postprocess: Annotated[
         str,
         typer.Option(

@@ -67,6 +67,22 @@ class Preparation:
         )
 
 
+def overruled(config: DataConfig, preparation: Preparation) -> str:
+    """A line about the keys of a configuration that say otherwise than a trained model; "" where none does.
+
+    Raises:
+        ConfigError: `data.spacing` or `data.intensity` cannot be read.
+    """
+    told = {
+        "axis": config.axis not in ("auto", str(preparation.axis)),
+        "spacing": config.spacing != ("auto",) and _spacing(config, ()) != preparation.spacing,
+        "intensity": config.intensity != "auto" and _intensity(config, (), (), {}, None) != preparation.intensity,
+        "neighbours": config.neighbours not in (0, preparation.neighbours),
+    }
+    keys = [f"data.{key}" for key, differs in told.items() if differs]
+    return f"volumes are prepared as in the model's training, whatever {' and '.join(keys)} says" if keys else ""
+
+
 def plan_preparation(config: DataConfig, cases: Sequence[Case], channels: Sequence[str], labels: Mapping[int, int],
                      background: int | None) -> Preparation:  # fmt: skip
     """What the configuration says, and where it leaves it to the data, what suits the cases.

@@ -11,7 +11,7 @@ from onenet.config import DataConfig
 from onenet.data.cases import Case, FoundCases, Slice
 from onenet.data.msd import find_msd
 from onenet.data.nnunet import find_nnunet
-from onenet.data.preparation import Preparation, plan_preparation
+from onenet.data.preparation import Preparation, overruled, plan_preparation
 from onenet.data.prepared import prepare
 from onenet.data.sample import SPLITS, Dataset, Item, Sample
 from onenet.data.volume_folder import find_volumes
@@ -130,6 +130,7 @@ def open_volumes(config: DataConfig, preparation: Preparation | None = None) -> 
     if not channels:
         channels = sum(grid_of(path).channels for path in everything[0].images)
     labels = found.labels
+    told = overruled(config, preparation) if preparation else ""
     if preparation is None:
         preparation = plan_preparation(config, found.cases["train"], found.channels, labels.mapping,
                                        0 if found.overlapping else labels.background)  # fmt: skip
@@ -146,7 +147,7 @@ def open_volumes(config: DataConfig, preparation: Preparation | None = None) -> 
         classes=labels.classes,
         colours=labels.colours,
         background=labels.background,
-        notes=(*notes, describe(preparation)),
+        notes=(*notes, describe(preparation), *((told,) if told else ())),
         overlapping=found.overlapping,
         skip_unreadable=config.skip_unreadable,
         table=labels.table,

@@ -78,3 +78,9 @@ def test_the_authors_figures_are_an_option_and_labelled(score):
     assert "authors' mIOU" in done.out and "They are not IoU, Dice or average precision" in done.out
     found = json.loads(score("--authors", "--json").out)["authors"]
     assert len(found) == 6 and all(name.startswith("authors' ") for name in found)
+
+
+def test_a_tolerance_in_millimetres_is_for_volumes(score):
+    done = score("--tolerance", "1.5")
+    assert done.code == 2
+    assert "tolerance=1.5: is for volumes, but the data are images; leave it out" in done.err

@@ -332,3 +332,19 @@ def test_edited_voxels_beside_a_header_are_read_anew(tmp_path):
     os.utime(raw, ns=(1, 1))
     after = open_dataset(parse_spec(spec)).read_mask(item)
     assert (after == 1 - before).all()
+
+
+def test_a_trained_model_prepares_volumes_its_own_way_and_says_which_keys_say_otherwise(write_msd):
+    root = write_msd(3)
+    mine = opened(root, "axis=1", "spacing=[2.0,2.0]", "intensity=window:40:400").preparation
+
+    def told(*keys):
+        notes = open_dataset(parse_spec(",".join([f"msd:{root}", *keys])), mine).notes
+        return next((note for note in notes if "whatever" in note), None)
+
+    assert told() is None
+    assert told("axis=1", "spacing=[2.0,2.0]", "intensity=window:40:400") is None
+    assert told("axis=0", "spacing=[2.0,2.0]", "intensity=zscore") == (
+        "volumes are prepared as in the model's training, whatever data.axis and data.intensity says"
+    )
+    assert "data.spacing and data.neighbours" in told("spacing=[]", "neighbours=1")
