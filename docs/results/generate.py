@@ -245,8 +245,8 @@ SECTIONS = (
     (
         "On a device: peak memory in INT8",
         "memory-int8",
-        "The whole `onenet predict` process with that network's flat form (9 MB), from an image's file to the files of "
-        "its mask and overlay. Whole: as one piece; tiled: as `onenet predict` does it by itself.\n\n"
+        "The whole `onenet predict` process with that network's flat form (9 MB), from an image's file to the file of "
+        "its mask. Whole: as one piece; tiled: as `onenet predict` does it by itself.\n\n"
         "![Peak memory against the size of the image](images/memory-int8.svg)",
         peaks_markdown,
         "",

@@ -4,7 +4,9 @@ Exit codes: 0 good, 1 a measurement failed, 2 bad input.
 """
 
 import os
+import signal
 import sys
+import threading
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
@@ -23,6 +25,8 @@ def main() -> None:
     from onenet.cli.app import app
     from onenet.errors import FailedCheckError, OneNetError
 
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as ctrl-c: what is half-written is cleared away
     usage_error: type[BaseException] = typer.BadParameter.__mro__[2]  # click's ClickException
     try:
         code = app(standalone_mode=False)

@@ -21,7 +21,9 @@ _NEEDED = {"openvino": "openvino", "executorch": "executorch", "coreml": "coreml
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="A .safetensors file, or the folder of a run.")],
+    model: Annotated[
+        str, typer.Argument(help="A .safetensors file, the folder of a run, or a trained model by name (pet).")
+    ],
     to: Annotated[str, typer.Option(help="Any of onnx,int8,openvino,executorch,coreml,litert.")] = "onnx",
     data: Annotated[
         str, typer.Option(help="FORMAT:PATH[,key=value...] or a recipe; left out, the data of the run.")
@@ -30,7 +32,9 @@ def export(
     input: Annotated[str, typer.Option(help="image (b, c, h, w) in [0, 1], or bytes (b, h, w, c).")] = "image",
     output: Annotated[str, typer.Option(help="logits (b, k, h, w), or classes (b, h, w).")] = "logits",
     max_drop: Annotated[float, typer.Option(min=0, help="Points of mean IoU that INT8 may lose.")] = 0.5,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files; left out, beside the model.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files; left out, beside the model (of a named one: here).")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Write files for a device: ONNX, INT8, OpenVINO, ExecuTorch, Core ML, LiteRT, each compared with the model before.
@@ -84,6 +88,7 @@ def write_files(
     from onenet.export.litert import make_litert
     from onenet.export.programs import make_programs
     from onenet.export.trial import trial_images
+    from onenet.images import refuse_unwritable
 
     for kind in (kind for kind in formats if kind in _NEEDED):
         need(_NEEDED[kind])  # before anything is written
@@ -91,6 +96,9 @@ def write_files(
             _refuse_variants(kind, wanted)
         if kind == "litert":
             _need_converter()
+    folder, name = model_file(model)
+    folder = out or folder
+    refuse_unwritable(folder)
     network = onenet.load(model)
     assert network.card is not None
     dataset = _dataset(model, data, network, needed=wanted.int8)
@@ -100,14 +108,13 @@ def write_files(
         made.append(make_package(network, graphs[0], dataset, say))
     if "litert" in formats:
         made.append(make_litert(network, graphs[0], dataset, say))
-    folder, name = model_file(model)
-    folder = out or folder
     files: list[tuple[Path, Made]] = []
     if not set(formats) <= set(_NEEDED):
         files += zip(write_onnx(graphs, folder, name), graphs, strict=True)
     if "openvino" in formats:
         trial = trial_images(network.card, dataset)
-        files += write_openvino(graphs, folder, name, network.card, trial.images)
+        trial = trial.of_bytes() if wanted.input == "bytes" else trial
+        files += write_openvino(graphs, folder, name, network, trial.images, dataset, wanted.max_drop)
     return files + write_folders(made, folder, name)
 
 
@@ -172,6 +179,7 @@ def describe(path: Path, made: "Made") -> dict[str, Any]:
         "mean_iou": made.score,
         "mean_iou_before": made.score_before,
         "scored_on": made.scored_on,
+        "images_scored": made.images_scored,
         "kept_float": list(made.description.kept_float),
         "float_islands": list(made.islands),
         "times_as_fast_as_float": made.speed,
@@ -194,7 +202,7 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
     first = rows[0]
     lines += ["", f"compared on {first['images']} images: {first['compared_on']}"]
     if first["scored_on"]:
-        lines.append(f"mean IoU on the {first['scored_on']} images")
+        lines.append(f"mean IoU over all classes on {first['images_scored']} {first['scored_on']} images")
     return "\n".join(lines)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onenet.deploy.segmenter import Segmenter
 
-_SCALED_WHOLE = 8192 * 8192  # pixels: up to this an image is read whole where the model wants it smaller
+_SCALED_WHOLE = 4096 * 4096  # pixels: up to this an image is read whole where the model wants it smaller ...
+_WHOLE = 44  # ... and takes so many bytes a pixel, with its mask and overlay (measured: 1.59 GB for 6000x6000)
 _UNITS = {"K": 1000, "M": 1000**2, "G": 1000**3}
 
 
@@ -45,14 +46,18 @@ class Large:
         """
         import onenet
         from onenet.deploy.opening import is_exported
-        from onenet.deploy.peak import give_back_freed_memory, side_within
+        from onenet.deploy.peak import give_back_freed_memory, peak_memory, side_within
+        from onenet.errors import ConfigError
         from onenet.weights import shipped_file
 
         if is_exported(model) or shipped_file(model):  # torch would lose time by it
             give_back_freed_memory()
         segmenter = onenet.Segmenter(model, runtime, threads, classes)
         segmenter.tile = self._tile
-        if self._limit and self._sizes:
+        if self._limit and segmenter.card.fit == "cover":  # no tiles: the network sees a small image
+            if (need := peak_memory()) > self._limit:
+                raise ConfigError(f"a limit of {self._limit // 10**6} MB: the model alone takes {need // 10**6 + 1} MB")
+        elif self._limit and self._sizes:
             widest = max(width for _, width in self._sizes.values())
             segmenter.tile = side_within(segmenter.runner, segmenter.card.in_channels, widest, self._limit)
         self._segmenter = segmenter
@@ -81,7 +86,10 @@ class Large:
 
     def _is_large(self, size: tuple[int, int]) -> bool:
         if self._segmenter.card.fit == "cover":  # the network sees a small image; only reading it is costly
-            return size[0] * size[1] > _SCALED_WHOLE
+            from onenet.deploy.peak import peak_memory
+
+            pixels = size[0] * size[1]
+            return pixels > _SCALED_WHOLE or 0 < self._limit < peak_memory() + _WHOLE * pixels
         return self._segmenter.cuts(size)
 
 

@@ -1,5 +1,6 @@
 """`onenet list`: what there is by name."""
 
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -17,6 +18,9 @@ def show(
 
     if what not in WHAT:
         raise ConfigError(f"cannot list {what!r}: {did_you_mean(what, WHAT)}")
+    if what == "models" and not trained and find_spec("torch") is None:
+        raise ConfigError("this needs torch, which is not installed: pip install 'onenet-seg[train]'; models that run "
+                          "without it: onenet list models --trained")  # fmt: skip
     if trained and what != "models":
         raise ConfigError(f"--trained: models may come with weights, {what} do not; leave it out")
     if trained and not shipped_names():

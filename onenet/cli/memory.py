@@ -30,9 +30,12 @@ def memory(
     """
     from onenet.bench.memory import measure_memory, memory_markdown, parse_sizes
     from onenet.errors import ConfigError
+    from onenet.images import refuse_unwritable
 
     if plot is not None and plot.suffix.lower() != ".svg":
         raise ConfigError(f"--plot {plot}: is drawn as SVG; name an .svg file")
+    if plot is not None:
+        refuse_unwritable(plot.parent)
     options = ["--runtime", runtime, *(["--threads", str(threads)] if threads else [])]
     options += ["--classes", classes] if classes else []
     rows = measure_memory(model, parse_sizes(sizes), options, tile, lambda line: print(line, file=sys.stderr))

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A .safetensors file, the folder of a run, or an exported file.")],
+    model: Annotated[
+        str,
+        typer.Argument(help="A .safetensors or exported file, the folder of a run, or a trained model by name (pet)."),
+    ],
     inputs: Annotated[
         list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs, or - for standard input.")
     ],

@@ -8,7 +8,6 @@ NAME.executorch/       the same for ExecuTorch, each of them (onenet.export.prog
 NAME.litert/, NAME.mlpackage/  the first one for LiteRT and Core ML (onenet.export.litert, onenet.export.coreml)
 """
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,6 @@ from onenet.deploy.exported import FlatRunner, ImageRunner
 from onenet.deploy.footprint import graph_footprint
 from onenet.deploy.runner import Halo, Runner
 from onenet.deploy.runtime import OnnxRuntimeSession, usable_cores
-from onenet.deploy.segmenter import Segmenter
 from onenet.errors import ConfigError, ExportError, FailedCheckError, did_you_mean
 from onenet.export.accuracy import layer_names, quantised_within
 from onenet.export.conv import conv_form, plain_form
@@ -32,9 +30,9 @@ from onenet.export.flat import FlatForm
 from onenet.export.graph import described, image_graph, rows_graph
 from onenet.export.int8 import float_islands, quantised
 from onenet.export.parity import Parity, compare
+from onenet.export.scores import images_scored, refuse_drop, scored_mean_iou, scored_split
 from onenet.export.timing import times_as_fast
 from onenet.export.trial import as_rows, calibration_windows, trial_images
-from onenet.metrics.evaluation import score
 from onenet.models.eager import EagerRunner, card_of
 from onenet.models.network import Network
 from onenet.weights import shipped_file
@@ -42,7 +40,6 @@ from onenet.weights import shipped_file
 FORMS = ("auto", "flat", "conv", "plain")
 INPUTS, OUTPUTS = ("image", "bytes"), ("logits", "classes")
 FLAT = ".flat"  # in the names of files that hold rows graphs
-_SCORED = 200  # images at most
 
 Say = Callable[[str], None]
 
@@ -74,7 +71,8 @@ class Made:
     Attributes:
         suffix: what its file's name has between the model's name and ".onnx".
         parity: how it compares with the network on `compared_on`.
-        score, score_before: mean IoU of the graph and of what it was made from, on `scored_on`; None without data.
+        score, score_before: mean IoU of the graph and of what it was made from; None without data.
+        scored_on, images_scored: the split that they are of, and how many images of it.
         speed: INT8 graphs: how many times as fast as the float graph, here, in ONNX Runtime.
         islands: INT8 graphs: operators left in float between those that compute in integers.
     """
@@ -87,6 +85,7 @@ class Made:
     score: float | None = None
     score_before: float | None = None
     scored_on: str = ""
+    images_scored: int = 0
     speed: float | None = None
     islands: tuple[str, ...] = ()
 
@@ -94,7 +93,7 @@ class Made:
         """What is known of the same network in another format: its own comparison, and no score or speed."""
         return replace(
             self, suffix=suffix, description=description, parity=parity, islands=(), speed=None, score=None,
-            score_before=None, scored_on="",
+            score_before=None, scored_on="", images_scored=0,
         )  # fmt: skip
 
 
@@ -124,6 +123,7 @@ def make_graphs(
     scored_on = scored_split(dataset) if dataset else ""
     if dataset:
         say(f"scoring it on the {scored_on} images of {dataset.name}")
+    count = images_scored(dataset) if dataset else 0
     before = scored_mean_iou(eager, card, dataset) if dataset else None
     for suffix, (graph, description) in drafts.items():
         say(f"comparing the {_kind(description)} graph with it on {len(trial.images)} images")
@@ -134,7 +134,7 @@ def make_graphs(
                 f"{card.architecture}{suffix}.onnx is not the network: {failure}; nothing was written"
             )
         after = scored_mean_iou(runner, card, dataset) if dataset else None
-        made.append(Made(suffix, graph, description, parity, trial.source, after, before, scored_on))
+        made.append(Made(suffix, graph, description, parity, trial.source, after, before, scored_on, count))
     if not wanted.int8:
         return made
     assert dataset is not None
@@ -209,7 +209,6 @@ def _halo(graph: onnx.ModelProto, form: str) -> Halo | None:
 def _int8_graphs(floats: list[Made], card: Card, dataset: Dataset, max_drop: float) -> list[Made]:
     """The INT8 graph of each float graph; which layers stay in float is found on the last one, the quickest."""
     windows = calibration_windows(card, dataset)
-    split = scored_split(dataset)
 
     def batches(made: Made) -> list[np.ndarray]:
         if made.description.input == "pixels":
@@ -239,40 +238,11 @@ def _int8_graphs(floats: list[Made], card: Card, dataset: Dataset, max_drop: flo
         integers.append(
             replace(
                 made, suffix=f"{made.suffix}.int8", graph=graph, description=description, score=after,
-                score_before=found.before, scored_on=split, islands=tuple(float_islands(graph)),
+                score_before=found.before, islands=tuple(float_islands(graph)),
                 speed=times_as_fast(_session(graph), _session(made.graph), example),
             )
         )  # fmt: skip
     return integers
-
-
-def refuse_drop(before: float, after: float, max_drop: float, dataset: Dataset) -> None:
-    """Hold INT8 to its limit.
-
-    Args:
-        before, after: mean IoU in float and in INT8.
-        max_drop: by how many points it may fall.
-
-    Raises:
-        FailedCheckError: it falls by more, or is no number because no pixel is counted.
-    """
-    drop = 100 * (before - after)
-    if not drop <= max_drop:
-        raise FailedCheckError(f"INT8 loses {drop:.2f} points of mean IoU on the {scored_split(dataset)} images of "
-                               f"{dataset.name}, and --max-drop is {max_drop:g}; nothing was written")  # fmt: skip
-
-
-def scored_split(dataset: Dataset) -> str:
-    """The split that files are scored on."""
-    return next(split for split in ("val", "test", "train") if dataset.items.get(split))
-
-
-def scored_mean_iou(runner: Runner, card: Card, dataset: Dataset | None) -> float:
-    """Mean IoU on that split, of at most 200 images."""
-    assert dataset is not None
-    split = scored_split(dataset)
-    samples = itertools.islice(dataset.samples(split), _SCORED)
-    return score(Segmenter(runner, card), samples, card, dataset.name, split).mean_iou
 
 
 def _session(graph: onnx.ModelProto, threads: int | None = None) -> OnnxRuntimeSession:

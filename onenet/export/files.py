@@ -1,22 +1,25 @@
 """Checked graphs -> files: all of them, or none."""
 
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from onenet.card import Card
+from onenet.data import Dataset
 from onenet.deploy.exported import ImageRunner
 from onenet.deploy.opening import OPENVINO, to_folder_texts
-from onenet.deploy.runtime import OnnxRuntimeSession, OpenVinoSession, Session, need
+from onenet.deploy.runner import Runner
+from onenet.deploy.runtime import OpenVinoSession, need
 from onenet.errors import FailedCheckError, OneNetError, describe_os_error
 from onenet.export.exporting import Made
-from onenet.export.parity import Parity, compare
+from onenet.export.parity import compare
+from onenet.export.scores import refuse_drop, scored_mean_iou
 from onenet.export.trial import Image
 from onenet.images import atomic_write
-
-_EQUAL_INT8 = 0.99  # share of equal mask pixels of two runtimes of an INT8 graph
+from onenet.models.eager import EagerRunner, card_of
+from onenet.models.network import Network
 
 
 def write_onnx(graphs: Sequence[Made], folder: Path, name: str) -> list[Path]:
@@ -81,15 +84,27 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 def write_openvino(
-    graphs: Sequence[Made], folder: Path, name: str, card: Card, images: Sequence[Image]
+    graphs: Sequence[Made],
+    folder: Path,
+    name: str,
+    network: Network,
+    images: Sequence[Image],
+    dataset: Dataset | None = None,
+    max_drop: float = math.inf,
 ) -> list[tuple[Path, Made]]:
-    """Write NAME[.int8].openvino, a folder, for each graph of images, compared with its ONNX graph before.
+    """Write NAME[.int8].openvino, a folder, for each graph of images, compared with the network before.
+
+    Args:
+        network: what the graphs were made from.
+        images: to compare on.
+        dataset: to score on.
+        max_drop: how far INT8's mean IoU may lie below that of the network, in points.
 
     Returns:
-        Each folder, and its graph with that comparison for its parity; scores and speed are those of the ONNX file.
+        Each folder, and its graph with what OpenVINO makes of it: comparison and score; its speed is not measured.
 
     Raises:
-        FailedCheckError: OpenVINO computes something else.
+        FailedCheckError: OpenVINO computes something else, or INT8 does not keep the score.
         OneNetError: openvino is not installed, or the folder cannot be written.
     """
     need("openvino")
@@ -97,33 +112,38 @@ def write_openvino(
 
     from onenet.deploy.runtime import openvino_core
 
-    written = []
+    card, written = card_of(network), []
     for made in (made for made in graphs if made.description.input != "pixels"):
         target = folder / f"{name}{made.suffix}{OPENVINO}"
         try:
             with new_folder(target) as draft:
                 model = openvino_core().read_model(made.graph.SerializeToString())
                 openvino.save_model(model, draft / "model.xml", compress_to_fp16=False)
-                parity = _compared(made, OpenVinoSession(draft / "model.xml"), card, images)
+                runner = ImageRunner(OpenVinoSession(draft / "model.xml"), card, made.description)
+                proved = _proved(made, runner, network, images, dataset, max_drop)
                 for file, text in to_folder_texts(card, made.description).items():
                     (draft / file).write_text(text, encoding="utf-8")
         except (OSError, RuntimeError) as error:  # OpenVINO has its own for a full disk
             if isinstance(error, OneNetError):
                 raise
-            reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
+            reason = describe_os_error(error) if isinstance(error, OSError) else "is the disk full?"
             raise OneNetError(f"{target}: cannot be written ({reason})") from None
-        on = f"what the ONNX graph gives for {made.compared_on}"
-        written.append(
-            (target, replace(made, parity=parity, compared_on=on, score=None, score_before=None, speed=None))
-        )
+        written.append((target, proved))
     return written
 
 
-def _compared(made: Made, session: Session, card: Card, images: Sequence[Image]) -> Parity:
-    reference = ImageRunner(OnnxRuntimeSession(made.graph.SerializeToString()), card, made.description)
-    decided = made.description.output == "classes"
-    parity = compare(reference, ImageRunner(session, card, made.description), images, card, decided)
-    rounding = made.description.precision == "int8" and parity.equal >= _EQUAL_INT8  # at ties of a byte's value
-    if not rounding and (failure := parity.failure()):
+def _proved(
+    made: Made, runner: Runner, network: Network, images: Sequence[Image], dataset: Dataset | None, max_drop: float
+) -> Made:
+    """What OpenVINO makes of a graph, held to the network as the graph itself was."""
+    card = card_of(network)
+    parity = compare(EagerRunner(network), runner, images, card, made.description.output == "classes")
+    exact = made.description.precision == "float"
+    if exact and (failure := parity.failure()):
         raise FailedCheckError(f"OpenVINO does not compute the network: {failure}; nothing was written for it")
-    return parity
+    score = None
+    if dataset is not None and made.score_before is not None:
+        score = scored_mean_iou(runner, card, dataset)
+        if not exact:
+            refuse_drop(made.score_before, score, max_drop, dataset)
+    return replace(made, parity=parity, score=score, speed=None)

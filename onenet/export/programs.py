@@ -18,9 +18,10 @@ from onenet.deploy.executorch import ExecutorchSession
 from onenet.deploy.opening import EXECUTORCH, program_runner, to_folder_texts
 from onenet.errors import FailedCheckError
 from onenet.export.executorch import integers, program, program_form
-from onenet.export.exporting import Made, Say, refuse_drop, scored_mean_iou, scored_split
+from onenet.export.exporting import Made, Say
 from onenet.export.files import Folder
 from onenet.export.parity import compare
+from onenet.export.scores import images_scored, refuse_drop, scored_mean_iou, scored_split
 from onenet.export.timing import times_as_fast
 from onenet.export.trial import as_rows, calibration_windows, trial_images
 from onenet.models.eager import EagerRunner, card_of
@@ -66,7 +67,8 @@ def make_programs(
             assert dataset is not None and graph.score_before is not None
             after = scored_mean_iou(runner, card, dataset)
             refuse_drop(graph.score_before, after, max_drop, dataset)
-            made = replace(made, score_before=graph.score_before, score=after, scored_on=scored_split(dataset))
+            made = replace(made, score_before=graph.score_before, score=after, scored_on=scored_split(dataset),
+                           images_scored=images_scored(dataset))  # fmt: skip
             if (reference := floats.get(graph.suffix.removesuffix(".int8"))) is not None:
                 example = batches[0] if kind == "conv" else np.resize(batches[0], session.sizes)
                 made = replace(made, speed=times_as_fast(session, reference, example))

@@ -39,7 +39,9 @@ def trial_images(card: Card, dataset: Dataset | None = None) -> Trial:
     """At least 8 images for a network: of a data set, else packaged ones, else smooth noise."""
     if dataset is not None:
         split = next(name for name in ("test", "val", "train") if dataset.items.get(name))
-        found, source = list(_spread(dataset, split, _MOST)), f"{split} images of {dataset.name}"
+        found = list(_spread(dataset, split, _MOST))
+        parts = f"parts of {len(found)} " if len(found) < LEAST else ""
+        source = f"{parts}{split} {'image' if len(found) == 1 else 'images'} of {dataset.name}"
     elif card.in_channels in (1, 3):
         sets = [open_dataset(replace(parse_spec(spec), in_channels=card.in_channels)) for spec in _PACKAGED]
         found = [image for one in sets for image in _spread(one, "train", LEAST // 2 + 1)]

@@ -55,3 +55,18 @@ def write_image(path: str | Path, image: NDArray[np.uint8] | Image.Image) -> Non
         picture = Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
     with atomic_write(path) as file:
         picture.save(file, format=Image.registered_extensions().get(Path(path).suffix.lower(), "PNG"))
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Say at once, and not after minutes of work, that nothing can be written into a folder; nothing is made here.
+
+    Raises:
+        OneNetError: it is a file, or where it would be made is one or must not be written.
+    """
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise OneNetError(f"{place}: is a file, not a folder to write into; choose another one")
+    if not os.access(place, os.W_OK):
+        raise OneNetError(f"{folder}: cannot be written (no permission in {place}); choose another folder")

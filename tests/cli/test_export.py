@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import numpy as np
@@ -43,13 +44,33 @@ def test_int8_and_openvino_with_scores_before_and_after(onenet_command, model, n
     assert names(tmp_path / "out") == ["small.int8.onnx", "small.int8.openvino", "small.onnx", "small.openvino"]
     assert names(tmp_path / "out/small.openvino") == ["card.json", "description.json", "model.bin", "model.xml"]
     lines = [line for line in done.out.splitlines() if line.startswith("| small")]
-    assert len(lines) == 4 and "mean IoU on the val images" in done.out
+    assert len(lines) == 4 and re.search(r"mean IoU over all classes on \d+ val images", done.out)
+    assert all(re.fullmatch(r"0\.\d{4}", cell.strip()) for line in lines for cell in line.split("|")[6:8])
     mask = {}
     pixels = np.random.default_rng(0).integers(0, 256, (30, 41, 3), dtype=np.uint8)
     for file in ("small.onnx", "small.openvino", "small.int8.onnx", "small.int8.openvino"):
         mask[file] = onenet.Segmenter(tmp_path / "out" / file)(pixels).mask
     assert np.array_equal(mask["small.onnx"], mask["small.openvino"])
     assert (mask["small.int8.onnx"] == mask["small.int8.openvino"]).mean() > 0.98
+
+
+def test_openvino_is_held_to_the_score_of_the_network(onenet_command, model, nuclei_parts, tmp_path, monkeypatch):
+    monkeypatch.setattr("onenet.export.files.scored_mean_iou", lambda runner, card, dataset: 0.0)
+    done = onenet_command(
+        "export", model, "--to", "openvino,int8", "--data", f"folder:{nuclei_parts}", "--max-drop", "1", "--out", "out"
+    )
+    assert done.code == 1 and "points of mean IoU on" in done.err and "and --max-drop is 1; nothing" in done.err
+    assert not list(tmp_path.rglob("*.openvino"))
+
+
+def test_where_nothing_can_be_written_is_said_before_the_work(onenet_command, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("onenet.export.exporting.make_graphs", lambda *_: pytest.fail("it was begun"))
+    (tmp_path / "file").write_text("")
+    for out in ("file", "file/deeper"):
+        done = onenet_command("export", model, "--out", tmp_path / out)
+        assert (done.code, done.err) == (
+            2, f"error: {tmp_path / 'file'}: is a file, not a folder to write into; choose another one\n"
+        )  # fmt: skip
 
 
 def test_an_exported_file_scores_like_its_model(onenet_command, exported_files, nuclei_parts):
@@ -114,15 +135,6 @@ def test_a_foreign_file_cannot_be_exported(onenet_command, exported_files, tmp_p
     assert "x.safetensors" in onenet_command("export", "x.safetensors").error
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(onenet_command, model, tmp_path):
-    (tmp_path / "file").write_text("")
-    done = onenet_command("export", model, "--out", tmp_path / "file" / "x")
-    assert done.code == 2
-    assert done.err.splitlines()[-1].startswith("error: ")
-    assert "cannot be written" in done.err.splitlines()[-1]
-    assert "Traceback" not in done.err
-
-
 def test_the_data_of_a_run_are_known(onenet_command, tiny, photos, tmp_path):
     root = photos(count=8, size=(24, 24))
     assert onenet_command("train", "--data", f"folder:{root}", *tiny, "--out", "run").code == 0
@@ -130,7 +142,8 @@ def test_the_data_of_a_run_are_known(onenet_command, tiny, photos, tmp_path):
     assert done.code == 0, done.err
     rows = json.loads(done.out)["files"]
     assert [row["file"] for row in rows] == ["model.onnx", "model.int8.onnx"]
-    assert all(row["compared_on"] == "test images of photos" and row["scored_on"] == "val" for row in rows)
+    assert {row["compared_on"] for row in rows} == {"parts of 1 test image of photos"}
+    assert {(row["scored_on"], row["images_scored"]) for row in rows} == {("val", 1)}
     shutil.rmtree(root)  # without them ONNX can still be checked, on packaged images; INT8 cannot be made
     assert "packaged" in json.loads(onenet_command("export", "run", "--json").out)["files"][0]["compared_on"]
     assert "photos" in onenet_command("export", "run", "--to", "int8").error

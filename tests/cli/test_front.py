@@ -1,5 +1,7 @@
 """The front door of the command line: help, version, and what happens to a word that it does not know."""
 
+import signal
+
 import pytest
 
 import onenet
@@ -63,3 +65,23 @@ def test_stopped_by_hand_is_no_traceback(onenet_command, monkeypatch):
     monkeypatch.setattr(listing, "_lines", stop)
     done = onenet_command("list", "recipes")
     assert (done.code, done.err) == (130, "error: stopped\n")
+
+
+def test_stopped_by_the_system_is_no_traceback_and_leaves_no_part_of_a_file(onenet_command, monkeypatch, tmp_path):
+    from onenet.cli import listing
+    from onenet.images import atomic_write
+
+    monkeypatch.setattr("onenet.cli.signal.getsignal", lambda number: signal.SIG_DFL)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def stop(what):
+        with atomic_write(tmp_path / "half.png"):
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(listing, "_lines", stop)
+    try:
+        done = onenet_command("list", "recipes")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (done.code, done.err) == (130, "error: stopped\n")
+    assert not list(tmp_path.glob("*half*")) and not list(tmp_path.glob(".*"))

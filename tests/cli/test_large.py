@@ -103,3 +103,18 @@ def test_what_is_no_memory_is_refused(text):
 
 def test_tile_and_memory_are_not_both_given(predict, photo):
     assert "--tile and --memory both say" in predict(photo, "--tile", "64", "--memory", "1GB").error
+
+
+def test_a_limit_of_memory_is_kept_where_the_model_wants_images_smaller_too(
+    onenet_command, tiny_model, photo, tmp_path, monkeypatch
+):
+    network = onenet.load(tiny_model)
+    onenet.save(network, tmp_path / "small.safetensors", network.card.replace(fit="cover", size=(48, 48)))
+    streamed = []
+    monkeypatch.setattr("onenet.deploy.streaming.draw_file", lambda *words: streamed.append(words) or [photo])
+    words = ("predict", tmp_path / "small.safetensors", photo, "--memory")
+    assert onenet_command(*words, "64GB").code == 0 and not streamed
+    monkeypatch.setattr(large, "_WHOLE", 10**6)  # bytes a pixel
+    assert onenet_command(*words, "64GB").code == 0 and len(streamed) == 1
+    done = onenet_command(*words, "1MB")
+    assert done.code == 2 and "a limit of 1 MB: the model alone takes" in done.err

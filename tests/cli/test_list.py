@@ -33,3 +33,9 @@ def test_every_name_stands_on_its_line(onenet_command, what, names):
 
 def test_an_unknown_list_is_answered_with_the_nearest(onenet_command):
     assert onenet_command("list", "model").error == "cannot list 'model': did you mean models?"
+
+
+def test_without_torch_the_models_that_run_without_it_are_pointed_to(onenet_command, monkeypatch):
+    monkeypatch.setattr("onenet.cli.listing.find_spec", lambda name: None)
+    assert "this needs torch, which is not installed" in onenet_command("list", "models").error
+    assert onenet_command("list", "models", "--trained").code == 0
