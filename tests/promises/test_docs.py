@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 import torch
+from tests_of_volumes import write_series
 
 from onenet.models.authors import to_authors
 from onenet.models.catalog import create_model
@@ -22,6 +25,7 @@ PAGES = [
     "docs/scores.md",
     "docs/edge.md",
 ]
+MEDICAL = "docs/medical.md"
 QUICK = ["train.epochs=1", "model.width=8", "data.size=64"]
 
 
@@ -56,15 +60,49 @@ def run(words, cwd):
     assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES)
-def test_every_command_of_the_page_works(page, desk):
+@pytest.fixture
+def clinic(tmp_path, write_msd):
+    """A folder as a reader of docs/medical.md has it: volumes with masks, scans, a DICOM series, a finished run."""
+    real = ROOT.parent / "shared/data/msd/Task04_Hippocampus"
+    root = tmp_path / "Task04_Hippocampus"
+    if real.is_dir():
+        shutil.copytree(real, root)
+    else:
+        write_msd(12, folder=root.name)
+    run(["onenet", "train", "volumes", "--data", f"msd:{root}", "--out", "runs/heart", *QUICK], cwd=tmp_path)
+    first, *others = sorted((root / "imagesTr").glob("*.nii.gz"))[:3]
+    shutil.copy(first, tmp_path / "scan.nii.gz")
+    (tmp_path / "scans").mkdir()
+    for scan in others:
+        shutil.copy(scan, tmp_path / "scans")
+    voxels = nibabel.load(first).get_fdata()
+    write_series(tmp_path / "series-folder", (1000 * voxels / voxels.max()).astype(np.uint16))
+    return tmp_path
+
+
+def do_commands(page, folder):
     commands = [line for block in blocks(page, "sh") for line in block.splitlines() if line.strip()]
     assert commands
     for command in commands:
         words = shlex.split(command, comments=True)
         trains = words[:2] == ["onenet", "train"] and "--resume" not in words and "--print" not in words
-        run(words + QUICK if trains else words, cwd=desk)
+        run(words + QUICK if trains else words, cwd=folder)
+
+
+@pytest.mark.slow
+def test_every_line_about_volumes_works(clinic, monkeypatch):
+    do_commands(MEDICAL, clinic)
+    assert len(list((clinic / "masks").rglob("*.nii.gz"))) >= 3 and list((clinic / "masks").rglob("*.dcm"))
+    monkeypatch.chdir(clinic)
+    for block in blocks(MEDICAL, "python"):
+        exec(compile(block, MEDICAL, "exec"), {})
+    assert nibabel.load(clinic / "mask.nii.gz").shape == nibabel.load(clinic / "scan.nii.gz").shape
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_the_page_works(page, desk):
+    do_commands(page, desk)
 
 
 @pytest.mark.slow
@@ -75,7 +113,7 @@ def test_the_python_of_the_page_works(page, desk, monkeypatch):
         exec(compile(block, page, "exec"), {"images": torch.rand(1, 3, 32, 48)})
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/many-machines.md", "docs/paper-map.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", [*PAGES, MEDICAL, "docs/many-machines.md", "docs/paper-map.md", "CONTRIBUTING.md"])
 def test_what_a_page_links_to_exists(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+?)\)", text):
