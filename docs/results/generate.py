@@ -4,18 +4,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from onenet.bench.memory import Row, memory_markdown
-from onenet.cli.bench import table2_markdown, throughput_markdown, train_markdown
-from onenet.cli.latency import latency_markdown
-from onenet.cli.rewrites import rewrites_markdown
-from onenet.study.comparison_table import comparison_markdown
-from onenet.study.front_plot import COSTS, draw_front
-from onenet.study.grid import to_markdown
-
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-from few import table as few_table  # noqa: E402
-from pages import order_markdown, read, readme_lines  # noqa: E402
+from pages import hippocampus_markdown, order_markdown, read, readme_lines  # noqa: E402
+from sections import SECTIONS  # noqa: E402
 
 ROOT = HERE.parent.parent
 
@@ -30,7 +22,7 @@ def main() -> None:
         parts += ["", f"## {head}", "", text, "", table(record["result"]), "", provenance(record)]
     (HERE.parent / "results.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
     fill(ROOT / "README.md", readme_lines())
-    fill(HERE.parent / "findings.md", {"order": order_markdown()})
+    fill(HERE.parent / "findings.md", {"order": order_markdown(), "hippocampus": hippocampus_markdown()})
 
 
 def fill(page: Path, lines: dict[str, str]) -> None:
@@ -51,7 +43,8 @@ def facts(record: dict[str, Any], of_the_set: str) -> dict[str, Any]:
     if isinstance(result, dict):
         known |= {"device": str(result.get("device", "")).upper(), "scored": result.get("images")}
     if isinstance(result, dict) and "budget" in result:
-        known |= {"rates": " and ".join(f"{rate:g}" for rate in result["rates"]), "sets": sets_of(result)}
+        rates = " and ".join(f"{rate:g}" for rate in result.get("rates", ()))
+        known |= {"rates": rates, "sets": sets_of(result)}
     elif isinstance(result, dict) and "cells" in result:
         cells = result["cells"]
         sizes = {f"{h}" if h == w else f"{h}x{w}" for h, w in (cell["size"] for cell in cells)}
@@ -78,17 +71,6 @@ def sets_of(result: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def comparison_with_pictures(result: dict[str, Any]) -> str:
-    """The table, and a picture of each set and cost, which is drawn here."""
-    parts = [comparison_markdown(result)]
-    for name in dict.fromkeys(cell["set"] for cell in result["cells"]):
-        for cost in COSTS:
-            file = HERE.parent / "images" / f"pareto-{result['budget']}-{name}-{cost}.svg"
-            file.write_text(draw_front(result, name, cost), encoding="utf-8")
-            parts.append(f"![{name}: mean IoU against {COSTS[cost]}](images/{file.name})")
-    return "\n\n".join(parts)
-
-
 def one(values: set[Any]) -> Any:
     """What all cells have in common; a text that says one figure of all must not stand over cells that differ."""
     if len(values) != 1:
@@ -109,171 +91,6 @@ def provenance(record: dict[str, Any]) -> str:
     machine = f"{record['cores']} cores of {record['processor']}, load {record['load_before']} before"
     trained = f"; its cells were trained at {record['cells_trained_at']}" if "cells_trained_at" in record else ""
     return f"`{record['command']}` at commit {record['commit']}, {record['date']}{trained}; {machine}."
-
-
-def demo_markdown(result: dict[str, Any]) -> str:
-    """Scores of the demo's model on its test images."""
-    lines = ["| class | pixels | IoU | Dice |", "|---|---:|---:|---:|"]
-    for row in result["classes"]:
-        lines.append(f"| {row['name']} | {100 * row['pixels']:.1f} % | {row['iou']:.3f} | {row['dice']:.3f} |")
-    return "\n".join([*lines, "", f"{result['images']} images, pixel accuracy {result['pixel_accuracy']:.3f}"])
-
-
-def peaks_markdown(rows: list[dict[str, Any]]) -> str:
-    """Peak memory against the size of the image."""
-    return memory_markdown("MODEL", [Row(**row) for row in rows])
-
-
-HOW = (
-    "Equal width, equal recipe, from scratch, on {machine}; true IoU over the whole test set at the images' own size. "
-    "Mean and standard deviation over the seeds; with one seed the 95 % interval over the test images."
-)
-
-# In title and text {names} are figures of the record, see `facts`. {images} says how many are in which split; where a
-# record does not hold that, the last entry says it of the data set itself.
-SECTIONS = (
-    (
-        "Table 2 of the paper, counted anew",
-        "table2",
-        "What a network costs for one image of 3x256x256 with 4 classes. The unused heads and ResNet's 1000-class "
-        "layer are in the paper's count and never run.",
-        table2_markdown,
-        "",
-    ),
-    (
-        "A training step of onenet-ed-4",
-        "train-step",
-        "Forward, loss, backward and AdamW, in turns in one process, against the paper's formulation word for word.",
-        train_markdown,
-        "",
-    ),
-    (
-        "Oxford-IIIT Pet, {classes} classes",
-        "pet-small",
-        "Three of the 37 breeds (Abyssinian, Bengal, American bulldog), official layout and split: {images}. Recipe "
-        "{recipe}, {epochs} epochs at {size} pixels. " + HOW,
-        to_markdown,
-        "300 images in trainval.txt to train and validate",
-    ),
-    (
-        "CamVid, {classes} classes",
-        "camvid",
-        "SegNet's split and masks at 480x360: {images}. Recipe {recipe}, {epochs} epochs at {size} pixels: far from "
-        "the published figures, which take full size and hundreds of epochs. " + HOW,
-        to_markdown,
-        "367 images in train/, 101 in val/",
-    ),
-    (
-        "MSRC v2, {classes} classes",
-        "msrc",
-        "In the layout of PASCAL VOC: {images}, one of which (1_26_s) is among the training images too. Recipe "
-        "{recipe}, {epochs} epochs at {size} pixels. " + HOW,
-        to_markdown,
-        "335 images in train.txt, 60 in val.txt",
-    ),
-    (
-        "Nuclei, {classes} classes",
-        "nuclei",
-        "A part of the Data Science Bowl 2018, split at random: {images}. Images at their own scale. Recipe {recipe}, "
-        "{epochs} epochs, windows of {size} pixels. " + HOW,
-        to_markdown,
-        "240 images in all",
-    ),
-    (
-        "Accuracy against INT8 time: the small comparison",
-        "pareto-cpu",
-        "Small images, few epochs, narrow rivals and one seed, as two CPU cores allow; the full comparison is "
-        "`--budget gpu25` and needs a GPU. {sets}: images to train, validate and test. Every network has the same "
-        "recipe, from scratch (LR-ASPP and ERFNet are usually pre-trained), and the same search for its learning rate: "
-        "{rates} on the validation images of the first set. OneNet-X's layout was chosen on CamVid's validation images "
-        "(docs/notebook.md), the others' are as published. Scores: mean IoU on the test images of the INT8 file, that "
-        "of the float one behind it. Times: of the quickest file and runtime at 256x256. In float: operators that INT8 "
-        "leaves in float between those in integers.",
-        comparison_with_pictures,
-        "",
-    ),
-    (
-        "A few photos: fine-tuned against from scratch",
-        "few",
-        "The recipe `few` on 5, 10 and 30 images in all, a seventh of them, at least one, for validation; IoU of the "
-        "objects on images that are not among them: 60 of the nuclei, and the images of MSRC's own test list that show "
-        "cows, horses, sheep, cats, dogs or birds (told from everything else). Mean over the seeds, lowest to highest "
-        "behind it; the seed chooses the images, too. `pet` is the model that comes with the package.",
-        few_table,
-        "",
-    ),
-    (
-        "Reading images and training on them",
-        "throughput",
-        "Images per second, for each way of keeping them (`data.cache`) and of reading them (`train.workers`). The "
-        "cache on the device is made for GPUs; here the device is the {device}.",
-        throughput_markdown,
-        "",
-    ),
-    (
-        "On a device: how long",
-        "latency",
-        "Networks of Table 2 (width 64, two classes) in every form, runtime and precision, in turns, beside the "
-        "authors' formulation word for word (with its spatial convolutions). Form `flat rows` is the flat form in "
-        "blocks of 4,096 pixels, as onenet.Segmenter runs it. docs/notebook.md says what limits them.",
-        latency_markdown,
-        "",
-    ),
-    (
-        "On a device: what trained networks lose in INT8",
-        "int8-pet",
-        "The networks of the study of pets above (width 16), exported with `onenet export --to onnx,int8`.",
-        latency_markdown,
-        "",
-    ),
-    (
-        "On a device: onenet-ed-4 at full width, trained",
-        "int8-nuclei",
-        "onenet-ed-4 of width 64, trained for 30 epochs on the nuclei as in the section above.",
-        latency_markdown,
-        "",
-    ),
-    (
-        "On a device: unet-4, onenet-e-4 and mobilenet-unet-4 at full width, trained",
-        "int8-nuclei-full",
-        "Width 64, trained on windows of 128 pixels of the nuclei at their own scale (16 epochs, mobilenet-unet-4 8, "
-        "as two cores allowed: the scores are not for comparing networks), exported with `onenet export --to "
-        "onnx,int8`; mobilenet-unet-4 keeps its first layer in float.",
-        latency_markdown,
-        "",
-    ),
-    (
-        "On a device: peak memory in INT8",
-        "memory-int8",
-        "The whole `onenet predict` process with that network's flat form (9 MB), from an image's file to the file of "
-        "its mask. Whole: as one piece; tiled: as `onenet predict` does it by itself.\n\n"
-        "![Peak memory against the size of the image](images/memory-int8.svg)",
-        peaks_markdown,
-        "",
-    ),
-    ("On a device: peak memory in float", "memory-float", "The same in float (36 MB).", peaks_markdown, ""),
-    (
-        "On a device: peak memory of U-Net_4",
-        "memory-unet",
-        "Its footprint is 96 pixels to each side, so that its tiles overlap; width 64, float, 124 MB of weights.",
-        peaks_markdown,
-        "",
-    ),
-    (
-        "On a device: what each rewrite is worth",
-        "rewrites",
-        "The convolution form with one rewrite left out; `plain` has none of them.",
-        rewrites_markdown,
-        "",
-    ),
-    (
-        "The demo",
-        "demo",
-        "What `make demo` reaches on the {scored} packaged images that it does not train on.",
-        demo_markdown,
-        "",
-    ),
-)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,20 @@ def order_markdown() -> str:
     return "\n" + "\n".join(lines) + "\n"
 
 
+def hippocampus_markdown() -> str:
+    """Dice and IoU of each network on the test cases of Hippocampus."""
+    cells = [cell for cell in read("table1-quick")["result"]["cells"] if cell["set"] == "hippocampus"]
+    lines = ["| network | parameters, M | Dice | IoU |", "|---|---:|---:|---:|"]
+    for cell in cells:
+        mean = cell["report"]["cases"]["mean"]
+        scores = (f"{one['mean']:.3f} ({one['interval'][0]:.3f} to {one['interval'][1]:.3f})"
+                  for one in (mean["dice"], mean["iou"]))  # fmt: skip
+        lines.append(f"| {cell['model']} | {cell['parameters'] / 1e6:.2f} | {' | '.join(scores)} |")
+    count = cells[0]["images"]
+    about = f"{count['test']} test cases, {count['train']} to train, {cells[0]['epochs']} epochs, one seed; mean over "
+    return "\n".join(["", *lines, "", about + "cases and classes, with the 95 % interval of drawing cases again.", ""])
+
+
 def shipped_markdown() -> str:
     """The models that come with the package, by the cards in their files."""
     lines = [
