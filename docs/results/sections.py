@@ -111,7 +111,7 @@ SECTIONS = (
         "Does the spatial convolution do anything? `-spatial` is the authors' code's reading, nine taps along the "
         "flattened axis in pixel-major order; `spatial_place=between` puts it between the two channel convolutions, as "
         "Figure 1b has it; `spatial_order=channel` flattens channel-major, as section 3.3 says; onenet-d-4 has a 2D "
-        "encoder and the 1D decoder. Recipe and sizes as in the table above.",
+        "encoder and the 1D decoder. Recipe as in the table above.",
         table_markdown,
         "",
     ),
