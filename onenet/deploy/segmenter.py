@@ -5,8 +5,10 @@ The card says how the network wants its images; the mask comes back at the photo
 
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,21 +116,21 @@ class Result:
         for target in targets.values():
             if self.source is not None and target.exists() and self.source.exists() and target.samefile(self.source):
                 raise ConfigError(f"{target}: the result would overwrite the photo; choose another name or folder")
-        for kind, target in targets.items():
-            self._write(kind, target)
+        with ExitStack() as all_or_none:  # each appears when the last one is whole
+            for kind, target in targets.items():
+                self._write(kind, all_or_none.enter_context(images.atomic_write(target)))
         return list(targets.values())
 
-    def _write(self, kind: str, target: Path) -> None:
+    def _write(self, kind: str, file: IO[bytes]) -> None:
         if kind == "probability":
-            with images.atomic_write(target) as file:
-                np.savez_compressed(file, probability=self.probability.astype(np.float16))
+            np.savez_compressed(file, probability=self.probability.astype(np.float16))
         elif kind == "mask":
-            images.write_image(target, self.mask_image())
+            images.encode_image(file, self.mask_image())
         elif kind in KINDS:
-            images.write_image(target, self.overlay() if kind == "overlay" else self.cutout())
+            images.encode_image(file, self.overlay() if kind == "overlay" else self.cutout())
         else:
             layer = self.layers[layer_names(self.card).index(kind)]
-            images.write_image(target, layer.astype(np.uint8) * np.uint8(255))
+            images.encode_image(file, layer.astype(np.uint8) * np.uint8(255))
 
 
 def layer_names(card: Card) -> tuple[str, ...]:

@@ -16,13 +16,13 @@ from onenet.images.reading import (
     scaled_pixels,
     to_channels,
 )
-from onenet.images.writing import atomic_write, refuse_unwritable, write_image
+from onenet.images.writing import atomic_write, encode_image, refuse_unwritable, write_image
 
 IGNORED = 255  # in every mask that is held in memory, whatever its file says
 
 __all__ = [
     "IGNORED", "MASK_ENCODINGS", "SUFFIXES", "Box", "atomic_write", "channel_count", "code_colours", "colourise",
-    "cutout", "image_size", "lossy", "mask_image", "open_image", "outline", "overlay", "overlay_code", "padded_to",
-    "read_image", "read_mask", "reflected", "refuse_unwritable", "resize", "scaled_pixels", "scaled_size", "shown",
-    "to_channels", "write_image",
+    "cutout", "encode_image", "image_size", "lossy", "mask_image", "open_image", "outline", "overlay", "overlay_code",
+    "padded_to", "read_image", "read_mask", "reflected", "refuse_unwritable", "resize", "scaled_pixels", "scaled_size",
+    "shown", "to_channels", "write_image",
 ]  # fmt: skip

@@ -49,12 +49,17 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
 
 def write_image(path: str | Path, image: NDArray[np.uint8] | Image.Image) -> None:
     """Write a PNG (or what the suffix says) completely or not at all."""
+    with atomic_write(path) as file:
+        encode_image(file, image, Path(path).suffix)
+
+
+def encode_image(file: IO[bytes], image: NDArray[np.uint8] | Image.Image, suffix: str = ".png") -> None:
+    """Write a PNG (or what the suffix says) into an open file."""
     if isinstance(image, Image.Image):
         picture = image
     else:
         picture = Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
-    with atomic_write(path) as file:
-        picture.save(file, format=Image.registered_extensions().get(Path(path).suffix.lower(), "PNG"))
+    picture.save(file, format=Image.registered_extensions().get(suffix.lower(), "PNG"))
 
 
 def refuse_unwritable(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """From a photo to its mask with a network of one rule, without torch: what is checked is all the rest."""
 
+import errno
 import io
 import subprocess
 import sys
@@ -187,6 +188,18 @@ def test_what_is_saved_is_what_was_computed(tmp_path):
     with np.load(probability) as arrays:
         assert arrays["probability"].dtype == np.float16
         np.testing.assert_allclose(arrays["probability"], result.probability, atol=1e-3)
+
+
+def test_of_several_results_all_are_written_or_none(tmp_path, monkeypatch):
+    result = segmenter()(photo())
+
+    def full(self):
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(Result, "overlay", full)
+    with pytest.raises(OneNetError, match=r"photo\.overlay\.png: cannot be written"):
+        result.save(tmp_path / "photo.png", "mask", "overlay")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_mask_alone_is_saved_where_no_kind_is_named(tmp_path):
