@@ -131,8 +131,8 @@ SECTIONS = (
     (
         "Accuracy against INT8 time: the full comparison, begun",
         "pareto-gpu25",
-        "Full width and size, on a GPU: what fifteen minutes of one gave, the rest of the cells waits for more. {sets}; "
-        "the validation images are among those to train on, as the field does. Learning rates as found in the small "
+        "Full width and size, on a GPU: what fifteen minutes of one gave; the other cells wait for more. {sets}; the "
+        "validation images are among those to train on, as the field does. Learning rates as found in the small "
         "comparison. Published, trained for up to 1000 epochs: SegNet 0.556, ENet 0.513, DABNet 0.664, FBSNet 0.689.",
         comparison_with_pictures,
         "",
