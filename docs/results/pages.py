@@ -58,6 +58,20 @@ def x_s_line() -> str:
     )
 
 
+def against_unet_line() -> str:
+    """onenet-x-s beside U-Net at full width and size."""
+    result = read("pareto-gpu25")["result"]
+    cells = {cell["model"]: cell for cell in result["cells"] if cell["set"] == "camvid-train-and-val"}
+    times = {row["model"]: row["ms"]["median"] for row in result["timing"]["rows"] if row["precision"] == "int8"}
+    ours, theirs = cells["onenet-x-s"], cells["unet-4"]
+    return (
+        f"On CamVid at {ours['size'][1]}x{ours['size'][0]}, trained alike for {ours['epochs']} epochs, its INT8 file has a "
+        f"mean IoU of {ours['files']['mean_iou']:.3f} on the test images and that of a full U-Net "
+        f"{theirs['files']['mean_iou']:.3f}, in {times['unet-4'] / times['onenet-x-s']:.0f} times the time and with "
+        f"{theirs['files']['megabytes'] / ours['files']['megabytes']:.0f} times the bytes"
+    )
+
+
 def order_markdown() -> str:
     """Mean IoU of the paper's networks on each set, a column per network."""
     names = ("onenet-ed-4", "onenet-e-4", "unet-4", "mobilenet-unet-4")
@@ -114,5 +128,6 @@ def readme_lines() -> dict[str, str]:
         "pet-small": "\n" + to_markdown(read("pet-small")["result"]) + "\n",
         "speed": speed_markdown(),
         "x-s": x_s_line(),
+        "x-s-unet": against_unet_line(),
         "shipped": shipped_markdown(),
     }
