@@ -6,7 +6,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-from pages import hippocampus_markdown, order_markdown, read, readme_lines  # noqa: E402
+from pages import findings_lines, read, readme_lines  # noqa: E402
 from sections import SECTIONS  # noqa: E402
 
 ROOT = HERE.parent.parent
@@ -22,7 +22,7 @@ def main() -> None:
         parts += ["", f"## {head}", "", text, "", table(record["result"]), "", provenance(record)]
     (HERE.parent / "results.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
     fill(ROOT / "README.md", readme_lines())
-    fill(HERE.parent / "findings.md", {"order": order_markdown(), "hippocampus": hippocampus_markdown()})
+    fill(HERE.parent / "findings.md", findings_lines())
 
 
 def fill(page: Path, lines: dict[str, str]) -> None:

@@ -65,8 +65,8 @@ def against_unet_line() -> str:
     times = {row["model"]: row["ms"]["median"] for row in result["timing"]["rows"] if row["precision"] == "int8"}
     ours, theirs = cells["onenet-x-s"], cells["unet-4"]
     return (
-        f"On CamVid at {ours['size'][1]}x{ours['size'][0]}, trained alike for {ours['epochs']} epochs, its INT8 file has a "
-        f"mean IoU of {ours['files']['mean_iou']:.3f} on the test images and that of a full U-Net "
+        f"On CamVid at {ours['size'][1]}x{ours['size'][0]}, trained alike for {ours['epochs']} epochs, its INT8 file "
+        f"has a mean IoU of {ours['files']['mean_iou']:.3f} on the test images and that of a full U-Net "
         f"{theirs['files']['mean_iou']:.3f}, in {times['unet-4'] / times['onenet-x-s']:.0f} times the time and with "
         f"{theirs['files']['megabytes'] / ours['files']['megabytes']:.0f} times the bytes"
     )
@@ -95,6 +95,17 @@ def hippocampus_markdown() -> str:
     count = cells[0]["images"]
     about = f"{count['test']} test cases, {count['train']} to train, {cells[0]['epochs']} epochs, one seed; mean over "
     return "\n".join(["", *lines, "", about + "cases and classes, with the 95 % interval of drawing cases again.", ""])
+
+
+def spatial_markdown() -> str:
+    """Mean IoU of the readings of the spatial convolution, and of the other half replaced."""
+    cells = read("table3-quick")["result"]["cells"]
+    lines = ["| network | parameters, M | mean IoU |", "|---|---:|---:|"]
+    for cell in cells:
+        low, high = cell["report"]["confidence_intervals"]["mean_iou"]
+        score = f"{cell['report']['mean_iou']:.3f} ({low:.3f} to {high:.3f})"
+        lines.append(f"| {cell['model']} | {cell['parameters'] / 1e6:.2f} | {score} |")
+    return "\n" + "\n".join(lines) + "\n"
 
 
 def shipped_markdown() -> str:
@@ -131,3 +142,8 @@ def readme_lines() -> dict[str, str]:
         "x-s-unet": against_unet_line(),
         "shipped": shipped_markdown(),
     }
+
+
+def findings_lines() -> dict[str, str]:
+    """What docs/findings.md says between its markers."""
+    return {"order": order_markdown(), "hippocampus": hippocampus_markdown(), "spatial": spatial_markdown()}
