@@ -261,10 +261,10 @@ def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
     scored = dataset.sources(split)
     known = sum(fingerprint(item) in seen for item in scored)
     unit = "cases" if isinstance(dataset, VolumeDataset) else "images"
-    if known and split == "test":
+    if known and split in ("test", "all"):
+        why = "; the split differs from the one the model was trained with" if split == "test" else ""
         cautions.append(
-            f"{known} of these {len(scored)} {unit} were used in training or validation, so the score is too good; "
-            "the split differs from the one the model was trained with"
+            f"{known} of these {len(scored)} {unit} were used in training or validation, so the score is too good{why}"
         )
     return cautions
 

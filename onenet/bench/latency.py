@@ -114,7 +114,8 @@ class _Timed:
     ) -> None:  # fmt: skip
         self.candidates, self.segmenters, self.size, self.threads = candidates, segmenters, size, threads
         self.wanted, self.say = wanted, lambda line: say(f"{size}x{size}: {line}")
-        self.photos = [photo_in_memory(segmenter.card.in_channels, size) for segmenter in segmenters]
+        cards = [segmenter.card for segmenter in segmenters]
+        self.photos = [photo_in_memory(card.in_channels, size, decoded=bool(card.volume)) for card in cards]
         self.arrays = [
             prepared(photo, segmenter.card) for photo, segmenter in zip(self.photos, segmenters, strict=True)
         ]

@@ -14,15 +14,19 @@ from onenet.images import read_image
 _PHOTO = "oxford_pet/images/Abyssinian_116.jpg"
 
 
-def photo_in_memory(channels: int, size: int) -> Photo:
-    """A square photo as the bytes of a JPEG; noise as an array where networks want other than 1 or 3 channels."""
+def photo_in_memory(channels: int, size: int, decoded: bool = False) -> Photo:
+    """A square photo as the bytes of a JPEG; noise as an array where networks want other than 1 or 3 channels.
+
+    Args:
+        decoded: give an array in any case, as a slice of a volume is one.
+    """
     if channels not in (1, 3):
         return np.random.default_rng(0).integers(0, 256, (size, size, channels), dtype=np.uint8)
     with resources.files("onenet.samples").joinpath(_PHOTO).open("rb") as file, Image.open(file) as image:
         photo = image.convert("RGB" if channels == 3 else "L").resize((size, size), Image.Resampling.BICUBIC)
     stream = io.BytesIO()
     photo.save(stream, "JPEG", quality=90)
-    return stream.getvalue()
+    return read_image(stream.getvalue(), channels) if decoded else stream.getvalue()
 
 
 def prepared(photo: Photo, card: Card) -> NDArray[np.float32]:

@@ -56,7 +56,16 @@ def export(
             print(remark)
     runs = next((path for path, _ in files if path.suffix != ".mlpackage"), None)
     if runs is not None:
-        print(f"\nnext    onenet predict {runs} photo.jpg", file=sys.stderr)
+        what = "VOLUME.nii.gz" if of_volumes(model) else "photo.jpg"
+        print(f"\nnext    onenet predict {runs} {what}", file=sys.stderr)
+
+
+def of_volumes(model: str) -> bool:
+    """Whether a model was trained on volumes."""
+    import onenet
+
+    card = onenet.load(model).card
+    return card is not None and bool(card.volume)
 
 
 def _formats(to: str) -> list[str]:

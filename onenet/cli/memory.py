@@ -38,6 +38,7 @@ def memory(
         refuse_unwritable(plot.parent)
     options = ["--runtime", runtime, *(["--threads", str(threads)] if threads else [])]
     options += ["--classes", classes] if classes else []
+    refuse_volumes(model)
     rows = measure_memory(model, parse_sizes(sizes), options, tile, lambda line: print(line, file=sys.stderr))
     if plot is not None:
         from onenet.bench.memory_plot import draw_memory
@@ -46,3 +47,18 @@ def memory(
         with atomic_write(plot) as file:
             file.write(draw_memory(rows, Path(model).name).encode())
     print(json_.dumps([row.to_dict() for row in rows], indent=2) if json else memory_markdown(model, rows))
+
+
+def refuse_volumes(model: str) -> None:
+    """Stop at a model of volumes, whose slices are never large.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    import onenet
+    from onenet.errors import ConfigError
+
+    if onenet.Segmenter(model).card.volume:
+        raise ConfigError(
+            f"{model}: was trained on volumes, which are segmented a slice at a time; this measures images"
+        )

@@ -59,6 +59,7 @@ def predict(
 
     For example: onenet predict runs/demo photo.jpg holiday/ --save mask,cutout
     """
+    import onenet
     from onenet.cli import fail
     from onenet.deploy.segmenter import KINDS, layer_names
     from onenet.errors import ConfigError, DataError, did_you_mean
@@ -66,30 +67,38 @@ def predict(
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that is no UTF-8 must not stop what prints it
         sys.stdout.reconfigure(errors="backslashreplace")
     kinds = [kind.strip() for kind in save.split(",") if kind.strip()]
-    if are_volumes(inputs):
-        import onenet
 
+    def draw_volumes(segmenter: "Segmenter") -> None:
+        if memory or any_size or out == "-":
+            option = "--memory" if memory else "--any-size" if any_size else "--out -"
+            raise ConfigError(f"{option}: is for photos; leave it out for volumes")
+        for line in described(segmenter.card):
+            print(f"{model}: {line}", file=sys.stderr)
+        segmenter.tile = tile
+        predict_volumes(segmenter, model, inputs, Path(out), kinds or ["mask"], postprocess)
+
+    if are_volumes(inputs):
         segmenter = onenet.Segmenter(model, runtime, threads, class_names(classes))
         if segmenter.card.volume or not _have_photos(inputs):
-            if memory or any_size or out == "-":
-                option = "--memory" if memory else "--any-size" if any_size else "--out -"
-                raise ConfigError(f"{option}: is for photos; leave it out for volumes")
-            for line in described(segmenter.card):
-                print(f"{model}: {line}", file=sys.stderr)
-            segmenter.tile = tile
-            predict_volumes(segmenter, model, inputs, Path(out), kinds or ["mask"], postprocess)
+            draw_volumes(segmenter)
             return
     for kind in kinds:
         if kind not in KINDS:
             raise ConfigError(f"--save {kind!r}: {did_you_mean(kind, KINDS)}")
     if out == "-" and kinds not in (["mask"], ["mask", "overlay"]):
         raise ConfigError(f"--save {save}: with --out - only the mask is written; leave --save out, or give a folder")
-    sources = collect(inputs)
+    try:
+        sources = collect(inputs)
+    except DataError:
+        if (segmenter := onenet.Segmenter(model, runtime, threads, class_names(classes))).card.volume:
+            draw_volumes(segmenter)  # which says what it misses
+            return
+        raise
     large = Large(sources, tile, memory, any_size)
     segmenter = large.open(model, runtime, threads, class_names(classes))
     if segmenter.card.volume:
-        raise ConfigError(f"{model}: was trained on volumes; give it .nii.gz, .nrrd or .mha files, or the "
-                          "folder of a DICOM series")  # fmt: skip
+        draw_volumes(segmenter)
+        return
     if postprocess != "card":
         raise ConfigError(f"--postprocess {postprocess}: is for volumes; leave it out")
     for line in described(segmenter.card):

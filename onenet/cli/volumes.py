@@ -39,6 +39,7 @@ def predict_volumes(
     """
     from onenet.cli import fail
     from onenet.errors import ConfigError, DataError, OneNetError, ShapeError, did_you_mean
+    from onenet.images import refuse_unwritable
 
     if not segmenter.card.volume:
         raise ConfigError(f"{model}: was trained on images, not on volumes; give it images, or train a model on "
@@ -48,23 +49,27 @@ def predict_volumes(
             raise ConfigError(f"--save {kind!r}: of volumes {did_you_mean(kind, KINDS)}")
     chosen = parse_steps(steps, segmenter)
     seen = 2 * int(segmenter.card.volume.get("neighbours", 0)) + 1
-    jobs = name_cases(inputs, segmenter.card.in_channels // seen)
-    for name, files in jobs:
+    refuse_unwritable(out)
+    files, bad = collect_files(inputs, out)
+    for line in bad:
+        fail(line)
+    jobs = name_cases(files, segmenter.card.in_channels // seen)
+    for name, parts in jobs:
         for ending in ("nii.gz", "dcm"):
-            _refuse_overwriting(out / f"{name}.{ending}", files)
-    failed = 0
-    for name, files in jobs:
+            _refuse_overwriting(out / f"{name}.{ending}", parts)
+    failed = len(bad)
+    for name, parts in jobs:
         try:
-            written = _segment(segmenter, files, out / name, kinds, chosen)
+            written = _segment(segmenter, parts, out / name, kinds, chosen)
         except (DataError, ShapeError, MemoryError) as error:
-            fail(str(error) if isinstance(error, OneNetError) else f"{files[0]}: needs more memory than there is")
+            fail(str(error) if isinstance(error, OneNetError) else f"{parts[0]}: needs more memory than there is")
             failed += 1
             continue
-        print(f"{files[0]}  ->  {', '.join(map(str, written))}")
+        print(f"{parts[0]}  ->  {', '.join(map(str, written))}")
     if failed:
-        if len(jobs) > 1:
-            rest = f"; the others are in {out}" if failed < len(jobs) else ""
-            fail(f"{failed} of {len(jobs)} volumes could not be segmented{rest}")
+        if (count := len(jobs) + len(bad)) > 1:
+            rest = f"; the others are in {out}" if failed < count else ""
+            fail(f"{failed} of {count} volumes could not be segmented{rest}")
         raise typer.Exit(2)
 
 
@@ -80,26 +85,47 @@ def parse_steps(text: str, segmenter: "Segmenter") -> dict[str, list[int]] | Non
     if text == "card":
         return None
     card = segmenter.card
+    text = ",".join(STEPS) if text == "both" else text
     words = [] if text == "none" else [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
         if word not in STEPS:
-            raise ConfigError(f"--postprocess {word!r}: {did_you_mean(word, [*STEPS, 'none', 'card'])}")
+            raise ConfigError(f"--postprocess {word!r}: {did_you_mean(word, [*STEPS, 'both', 'none', 'card', 'auto'])}")
     classes = [index for index in range(card.num_classes) if index != card.background or card.overlapping]
     return dict.fromkeys(words, classes)
 
 
-def name_cases(inputs: Sequence[str], channels: int = 1) -> list[Job]:
-    """The cases that the inputs name, each with its files; CASE_0000 and so on are the channels of one case.
+def collect_files(inputs: Sequence[str], out: Path | None = None) -> tuple[list[Path], list[str]]:
+    """The volumes that the inputs name, and a line for each input that names none.
+
+    Args:
+        out: a folder of results, which is passed over in the folders above it.
+    """
+    from onenet.errors import DataError
+
+    files: list[Path] = []
+    bad: list[str] = []
+    place = out.resolve() if out else None
+    for given in inputs:
+        try:
+            found = _named(given)
+        except DataError as error:
+            bad.append(str(error))
+            continue
+        if place and Path(given).resolve() in place.parents:
+            found = [file for file in found if place not in file.resolve().parents]
+        files += found
+    return files, bad
+
+
+def name_cases(volumes: Sequence[Path], channels: int = 1) -> list[Job]:
+    """The cases that the volumes are, each with its files; CASE_0000 and so on are the channels of one case.
 
     Cases of one name keep as much of their folders as tells them apart.
-
-    Raises:
-        DataError: there is none.
     """
     from onenet.volumes import case_name
 
     files: dict[Path, Path] = {}
-    for file in [file for given in inputs for file in _named(given)]:
+    for file in volumes:
         files.setdefault(Path(os.path.abspath(file)), file)  # noqa: PTH100 (it would follow links)
     cases: dict[Path, list[Path]] = {}
     for place, file in files.items():

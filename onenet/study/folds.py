@@ -42,7 +42,8 @@ def run_folds(
     config = load_config(plan.recipe, words)
     if config.data.format not in VOLUMES:
         raise ConfigError(
-            f"data.format={config.data.format}: folds are studied of volumes; use one of {', '.join(VOLUMES)}"
+            f"data.format={config.data.format}: folds are studied of volumes; use one of {', '.join(VOLUMES)}, with "
+            "data.root=PATH"
         )
     count, reports = config.data.folds, []
     if count < 2 or config.data.train_with_val:

@@ -1,5 +1,6 @@
 """NIfTI files, read by nibabel."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from onenet.errors import DataError
 from onenet.volumes.volume import Volume
 
+_SECOND = 540  # bytes of the header of NIfTI-2, which is its first number
+
 
 def read(path: Path) -> Volume:
     """Read a file; floats of 64 bits become floats of 32, and axes of length 1 behind the third are left out.
@@ -17,7 +20,7 @@ def read(path: Path) -> Volume:
     Raises:
         DataError: it is damaged.
     """
-    image = _opened(path)
+    image = _opened(path, whole=True)
     array = _done(lambda: _voxels(image), path)
     return Volume(array.reshape(_shape(image.shape)), np.asarray(image.affine, np.float64), path, image.header)
 
@@ -39,15 +42,26 @@ def _voxels(image: Any) -> NDArray[Any]:
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, whole: bool = False) -> Any:
+    """The image of a file: `whole` unpacks a .gz to its end, where its checksum is, which nibabel does not look at."""
     import nibabel
 
     log = nibabel.imageglobals.logger  # of what it puts right by itself
     before, log.disabled = log.disabled, True
     try:
-        return _done(lambda: nibabel.load(path), path)
+        packed = whole and path.suffix.lower() == ".gz"
+        return _done(lambda: _unpacked(path) if packed else nibabel.load(path), path)
     finally:
         log.disabled = before
+
+
+def _unpacked(path: Path) -> Any:
+    import nibabel
+
+    with gzip.open(path) as file:
+        content = file.read()
+    is_second = _SECOND in (int.from_bytes(content[:4], order) for order in ("little", "big"))
+    return (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_bytes(content)
 
 
 def _done(what: Callable[[], Any], path: Path) -> Any:

@@ -159,6 +159,17 @@ def test_nothing_of_a_patient_is_said_aloud(onenet_command, volume_model, tmp_pa
     assert not recwarn.list and "Doe" not in done.out + done.err and "4711" not in done.out + done.err
 
 
+def test_an_empty_folder_among_the_inputs_does_not_stop_the_others(onenet_command, volume_model, tmp_path):
+    with_axes(scan(), "RAS", tmp_path / "scan.nii.gz")
+    (tmp_path / "empty").mkdir()
+    done = onenet_command("predict", volume_model, "empty", "scan.nii.gz", "--postprocess", "both")
+    assert done.code == 2 and (tmp_path / "predictions/scan.nii.gz").is_file()
+    assert done.err.splitlines() == [
+        "error: empty: holds no volumes and no DICOM series",
+        "error: 1 of 2 volumes could not be segmented; the others are in predictions",
+    ]
+
+
 def test_a_bad_volume_is_told_and_the_others_go_on(onenet_command, volume_model, tmp_path):
     with_axes(scan(), "RAS", tmp_path / "good.nii.gz")
     (tmp_path / "cut.nii.gz").write_bytes((tmp_path / "good.nii.gz").read_bytes()[:900])
@@ -207,7 +218,10 @@ def test_models_of_images_and_of_volumes_are_told_apart(onenet_command, volume_m
     Image.new("L", (20, 20)).save(tmp_path / "photo.png")
     photo_model = exported_files / "e.safetensors"
     assert "was trained on images, not on volumes" in onenet_command("predict", photo_model, "scan.nii.gz").error
-    assert "was trained on volumes; give it .nii.gz" in onenet_command("predict", volume_model, "photo.png").error
+    assert "photo.png: is no volume" in onenet_command("predict", volume_model, "photo.png").error
+    assert onenet_command("predict", volume_model, "nowhere").error == "nowhere: no such file"
+    (tmp_path / "empty").mkdir()
+    assert onenet_command("predict", volume_model, "empty").error == "empty: holds no volumes and no DICOM series"
     line = onenet_command("predict", photo_model, "photo.png", "--postprocess", "holes").error
     assert line == "--postprocess holes: is for volumes; leave it out"
 

@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 from tests_of_volumes import write_series
 
-from onenet.cli.volumes import are_volumes, name_cases
-from onenet.errors import DataError
+from onenet.cli.volumes import are_volumes, collect_files, name_cases
 
 
 @pytest.fixture
@@ -25,7 +24,10 @@ def place(tmp_path, monkeypatch):
 
 
 def named(*inputs, channels=1):
-    return {name.as_posix(): [file.as_posix() for file in files] for name, files in name_cases(inputs, channels)}
+    return {
+        name.as_posix(): [file.as_posix() for file in files]
+        for name, files in name_cases(collect_files(inputs)[0], channels)
+    }
 
 
 def test_a_file_is_called_without_its_ending(place):
@@ -70,9 +72,17 @@ def test_files_of_channels_are_one_case_where_the_model_takes_several(place):
 def test_what_holds_no_volumes_is_told(place):
     place("empty/notes.txt")
     for given, says in (("empty", "holds no volumes and no DICOM series"), ("*.nrrd", "no volume matches")):
-        with pytest.raises(DataError, match=says):
-            name_cases([given])
+        files, (line,) = collect_files([given])
+        assert not files and says in line
     assert not are_volumes(["empty", "photo.png", "-", "*.png"]) and are_volumes(["*.nrrd"])
+
+
+def test_earlier_results_in_a_folder_are_no_volumes_of_it(place):
+    place("scans/a.nii.gz", "scans/masks/a.nii.gz", "masks/b.nii.gz")
+    found = lambda given, out: [str(file) for file in collect_files([given], Path(out))[0]]  # noqa: E731
+    assert found("scans", "scans/masks") == ["scans/a.nii.gz"]
+    assert found("scans/masks", "scans/masks") == ["scans/masks/a.nii.gz"]
+    assert found("scans", ".") == ["scans/a.nii.gz", "scans/masks/a.nii.gz"]
 
 
 def test_a_folder_of_photos_and_volumes_is_what_the_model_was_trained_on(onenet_command, exported_files, tmp_path):

@@ -86,6 +86,11 @@ def broken(tmp_path, kind, array):
         image.header["srow_x"] = image.header["srow_y"] = 0
         image.header["sform_code"], image.header["qform_code"] = 1, 0
         path.write_bytes(gzip.compress(image.header.binaryblock + bytes(4) + array.tobytes()))
+    elif kind == "flipped byte":  # unpacks to something else, as its checksum tells
+        noise = np.random.default_rng(0).integers(0, 9999, (20, 20, 20)).astype(np.int16)
+        content = bytearray(gzip.compress(nibabel.Nifti1Image(noise, np.eye(4)).to_bytes(), compresslevel=0))
+        content[len(content) // 2] ^= 1
+        path.write_bytes(bytes(content))
     elif kind == "nrrd":
         path = tmp_path / "scan.nrrd"
         path.write_text("NRRD0004\nrubbish")
@@ -100,6 +105,7 @@ def broken(tmp_path, kind, array):
     [
         ("cut", "it is damaged or incomplete, copy it again"),
         ("text", "it is damaged or incomplete, copy it again"),
+        ("flipped byte", "it is damaged or incomplete, copy it again"),
         ("plane", "is 4x5, but a volume has three axes, or four with its channels; convert it"),
         ("five", "is 3x3x3x2x2, but a volume has three axes"),
         ("colours", "holds colours or complex numbers; convert it to grey values"),
