@@ -2,12 +2,13 @@
 
 import json as json_
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from onenet.cli.classes import Classes
+from onenet.cli.classes import Classes, class_names
 
 
 def memory(
@@ -38,7 +39,7 @@ def memory(
         refuse_unwritable(plot.parent)
     options = ["--runtime", runtime, *(["--threads", str(threads)] if threads else [])]
     options += ["--classes", classes] if classes else []
-    refuse_volumes(model)
+    refuse_volumes(model, runtime, class_names(classes))
     rows = measure_memory(model, parse_sizes(sizes), options, tile, lambda line: print(line, file=sys.stderr))
     if plot is not None:
         from onenet.bench.memory_plot import draw_memory
@@ -49,7 +50,7 @@ def memory(
     print(json_.dumps([row.to_dict() for row in rows], indent=2) if json else memory_markdown(model, rows))
 
 
-def refuse_volumes(model: str) -> None:
+def refuse_volumes(model: str, runtime: str, classes: Sequence[str]) -> None:
     """Stop at a model of volumes, whose slices are never large.
 
     Raises:
@@ -58,7 +59,7 @@ def refuse_volumes(model: str) -> None:
     import onenet
     from onenet.errors import ConfigError
 
-    if onenet.Segmenter(model).card.volume:
+    if onenet.Segmenter(model, runtime, classes=classes).card.volume:
         raise ConfigError(
             f"{model}: was trained on volumes, which are segmented a slice at a time; this measures images"
         )

@@ -74,7 +74,7 @@ def test_a_single_wrong_weight_is_caught(conv, monkeypatch):
 @needed
 def test_int8_that_loses_too_much_is_refused_as_in_onnx(conv, monkeypatch):
     monkeypatch.setattr(programs, "scored_mean_iou", lambda runner, card, dataset: 0.0)
-    with pytest.raises(FailedCheckError, match=r"INT8 loses .* points of mean IoU on the val images of .*--max-drop"):
+    with pytest.raises(FailedCheckError, match=r"INT8 loses .* points of mean IoU on \d+ val images of .*--max-drop"):
         make_programs(conv.network, [conv.graphs[".int8"]], conv.dataset, max_drop=0.5)
 
 

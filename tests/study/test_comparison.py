@@ -1,6 +1,8 @@
 """A comparison: learning rates searched alike for all, every cell in float and INT8, a table and pictures of it."""
 
+import copy
 import json
+import shutil
 from contextlib import ExitStack
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -43,10 +45,22 @@ class Trainer:
             pass
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """What the first test that asks for a finished comparison has made, for the others: it takes seconds."""
+    return {"folder": tmp_path_factory.mktemp("kept") / "study"}
+
+
 @pytest.fixture
-def done(plan, tmp_path):
-    trainer = Trainer()
-    return run_comparison(plan, str(tmp_path), [], tmp_path / "study", trainer), trainer
+def done(plan, tmp_path, kept):
+    """A finished comparison in `tmp_path`/study: its result, and the trainer with its runs."""
+    if "made" not in kept:
+        trainer = Trainer()
+        kept["made"] = run_comparison(plan, str(tmp_path), [], tmp_path / "study", trainer), trainer
+        shutil.copytree(tmp_path / "study", kept["folder"])
+    else:
+        shutil.copytree(kept["folder"], tmp_path / "study")
+    return copy.deepcopy(kept["made"])
 
 
 def test_rates_are_searched_on_the_first_set_and_the_better_one_is_used_everywhere(done):
@@ -132,23 +146,23 @@ def test_what_was_trained_on_another_machine_is_scored_where_the_data_is_now(pla
     out, there = tmp_path / "study", tmp_path / "there"
     there.mkdir()
     (tmp_path / "photos").rename(there / "photos")
-    assert train_comparison(plan, str(there), [], out, Trainer()) == []
+    one = replace(plan, sets=plan.sets[:1], models=MODELS[1:])
+    assert train_comparison(one, str(there), [], out, Trainer()) == []
     for path in out.glob("*/*/last.ckpt"):
         path.unlink()  # large, and not brought along
     (there / "photos").rename(tmp_path / "photos")
-    result = run_comparison(plan, str(tmp_path), [], out, Trainer(), train=False)
-    assert len(result["cells"]) == 4 and all(cell["trained_on"]["torch"] for cell in result["cells"])
+    (cell,) = run_comparison(one, str(tmp_path), [], out, Trainer(), train=False)["cells"]
+    assert cell["trained_on"]["torch"] and 0 <= cell["mean_iou"] <= 1
 
 
 def test_trials_of_a_learning_rate_may_be_short_and_on_any_set(plan, tmp_path):
     trainer = Trainer()
     trial = replace(plan, tuning_set="two", tuning_epochs=2)
-    result = run_comparison(trial, str(tmp_path), ["train.epochs=3"], tmp_path / "study", trainer)
+    assert train_comparison(trial, str(tmp_path), ["train.epochs=3"], tmp_path / "study", trainer) == []
     assert [run[0] for run in trainer.runs] == ["two", "two", "one"] * 2 + ["two"] * 2
     for path in (tmp_path / "study").glob("*/*/log.csv"):
         epochs = len(path.read_text().splitlines()) - 1
         assert epochs == (2 if path.parent.name.endswith("-trial2") else 3), path
-    assert all(cell["epochs"] == 3 and len(cell["validation_by_rate"]) == 2 for cell in result["cells"])
 
 
 def test_processes_share_the_cells_and_leave_alone_what_another_one_works_on(plan, tmp_path, monkeypatch):
@@ -170,7 +184,6 @@ def test_processes_share_the_cells_and_leave_alone_what_another_one_works_on(pla
     assert [run[2] for run in first if run[0] == "one"] == [1e-2, 1e-3]
     assert waited == [len(trainer.runs) - 2]  # all that was free was done before it waited: but one rate and a cell
     assert not list(out.glob("*/*/cell.json"))
-    assert len(run_comparison(plan, str(tmp_path), [], out, trainer, train=False)["cells"]) == 4
 
 
 def cell(model, seed, exact, integers=None):
