@@ -74,7 +74,9 @@ def draw_front(result: Mapping[str, Any], of_set: str, cost: str) -> str:
             ends = up.place(point.score - point.spread), up.place(point.score + point.spread)
             parts.append(f'<line x1="{x}" x2="{x}" y1="{ends[0]}" y2="{ends[1]}" stroke="{point.colour}"/>')
         parts.append(f'<circle cx="{x}" cy="{y}" r="4.5" fill="{point.colour}"/>')
-        parts.append(f'<text x="{label[0]:.1f}" y="{label[1]:.1f}" fill="{point.colour}">{escape(point.name)}</text>')
+        halo = 'paint-order="stroke" stroke="white" stroke-width="3"'  # where a name crosses the front
+        place = f'x="{label[0]:.1f}" y="{label[1]:.1f}"'
+        parts.append(f'<text {halo} {place} fill="{point.colour}">{escape(point.name)}</text>')
     return "".join([*parts, "</svg>"])
 
 
