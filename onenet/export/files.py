@@ -126,7 +126,8 @@ def write_openvino(
         except (OSError, RuntimeError) as error:  # OpenVINO has its own for a full disk
             if isinstance(error, OneNetError):
                 raise
-            reason = describe_os_error(error) if isinstance(error, OSError) else "is the disk full?"
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = describe_os_error(error) if isinstance(error, OSError) else f"{first}; is the disk full?"
             raise OneNetError(f"{target}: cannot be written ({reason})") from None
         written.append((target, proved))
     return written

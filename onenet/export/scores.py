@@ -25,8 +25,10 @@ def refuse_drop(before: float, after: float, max_drop: float, dataset: Dataset) 
     drop = 100 * (before - after)
     if not drop <= max_drop:
         images = f"{images_scored(dataset)} {scored_split(dataset)} images"
-        raise FailedCheckError(f"INT8 loses {drop:.2f} points of mean IoU on {images} of "
-                               f"{dataset.name}, and --max-drop is {max_drop:g}; nothing was written")  # fmt: skip
+        raise FailedCheckError(
+            f"INT8 loses {drop:.2f} points of mean IoU on {images} of {dataset.name}, and --max-drop is {max_drop:g}; "
+            "nothing was written for it"
+        )
 
 
 def scored_split(dataset: Dataset) -> str:
