@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from onenet.errors import OneNetError
+from onenet.errors import OneNetError, describe_os_error
 
 try:
     import fcntl
@@ -25,12 +25,17 @@ def claim(folder: Path) -> Iterator[None]:
 
     Raises:
         TakenError: another process holds it.
+        OneNetError: nothing can be written there.
     """
     if fcntl is None:
         yield
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.claim").open("w") as file:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = (folder.parent / f".{folder.name}.claim").open("w")
+    except OSError as error:
+        raise OneNetError(f"{folder}: cannot be written ({describe_os_error(error)}); choose another --out") from None
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

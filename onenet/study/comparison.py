@@ -84,6 +84,7 @@ def _train(study: Cells, plan: Comparison, say: Say, train: bool) -> tuple[list[
     """Train every cell, whatever another process works on later; which are missing, and which failed and why."""
     started, missing, failed = time.monotonic(), [], []
     left = [cell for cell in _cells(plan) if not study.known(cell)]
+    told: set[str] = set()
     while left:
         taken = []
         for cell in left:
@@ -91,7 +92,9 @@ def _train(study: Cells, plan: Comparison, say: Say, train: bool) -> tuple[list[
             if late and not study.is_trained(cell):
                 missing.append(_called(cell))
                 continue
-            say(f"training {_called(cell)}")
+            if _called(cell) not in told and not study.is_trained(cell):
+                say(f"training {_called(cell)}")
+            told.add(_called(cell))
             try:
                 study.train(cell)
             except TakenError:

@@ -28,3 +28,9 @@ def test_a_study_can_be_begun_with_one_of_its_seeds(onenet_command):
     assert line == "--no-train: study pet-small scores each cell when it is trained; leave it out"
     line = onenet_command("study", "pet-small", "--seeds", "1,7").error
     assert line == "--seeds 1,7: the study's seeds are 0, 1, 2, '7' is none of them"
+
+
+def test_training_alone_is_for_comparisons(onenet_command):
+    for words in (["pet-small", "--no-score"], ["pareto", "--budget", "cpu", "--no-score", "--no-train"]):
+        line = onenet_command("study", *words).error
+        assert line == "--no-score: trains a comparison, and goes with neither --no-train nor --continue"

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from onenet.errors import ConfigError, TrainError
+from onenet.errors import ConfigError, OneNetError, TrainError
 from onenet.study.claims import TakenError, claim
 from onenet.study.comparison import run_comparison, train_comparison
 from onenet.study.comparison_table import comparison_markdown, points
@@ -242,3 +242,9 @@ def test_the_front_is_what_nothing_beats():
         ("a", 1.0, 0.5), ("b", 2.0, 0.4), ("c", 3.0, 0.6), ("d", 3.0, 0.55), ("e", 9.0, 0.6),
     )]  # fmt: skip
     assert [point.name for point in front(shown)] == ["a", "c"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(plan, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OneNetError, match=r"cannot be written .*; choose another --out"):
+        train_comparison(plan, str(tmp_path), [], tmp_path / "file", Trainer())
