@@ -23,7 +23,7 @@ def study(
         bool, typer.Option(help="Score what is trained; else only train, beside other processes that do so.")
     ] = True,
     earlier: Annotated[
-        Path | None, typer.Option("--continue", help="An earlier result of a comparison, whose cells are taken over.")
+        Path | None, typer.Option("--continue", help="An earlier result of the same study, whose cells are taken over.")
     ] = None,
     rescore: Annotated[bool, typer.Option("--rescore", help="Score the models of done cells again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -53,13 +53,14 @@ def study(
     with redirect_stdout(sys.stderr):  # progress; standard output holds the result
         if rescore and isinstance(plan, (Comparison, PaperTable)):
             raise ConfigError(f"--rescore: study {plan.name} keeps what it scored; leave it out")
-        if earlier and not isinstance(plan, Comparison):
-            raise ConfigError(f"--continue: study {plan.name} is no comparison; leave it out")
+        if earlier and not isinstance(plan, (Comparison, PaperTable)):
+            raise ConfigError(f"--continue: study {plan.name} has no cells that could be taken over; leave it out")
         if not score and not (isinstance(plan, Comparison) and train and not earlier):
             raise ConfigError("--no-score: trains a comparison, and goes with neither --no-train nor --continue")
+        known = _read(earlier, ("timing",) if isinstance(plan, Comparison) else ()) if earlier else None
         if isinstance(plan, PaperTable):
             root, changes = _root(words[1:])
-            result = run_table(plan, Path(root), changes, folder, train_with_progress, _say, train)
+            result = run_table(plan, Path(root), changes, folder, train_with_progress, _say, train, known)
             table = table_markdown(result)
             with atomic_write(folder / f"{plan.name}.html") as page:
                 page.write(table_page(result).encode())
@@ -68,7 +69,6 @@ def study(
             _say(f"not trained: {'; '.join(missing) or 'none'}")
             return
         elif isinstance(plan, Comparison):
-            known = _read(earlier) if earlier else None
             result = run_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say, train, known)
             table = comparison_markdown(result)
         elif plan.folds:
@@ -94,16 +94,19 @@ def study(
         print(f"figure  {picture}")
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path, needs: tuple[str, ...]) -> dict[str, Any]:
     """A result, or the record of one (docs/results)."""
     from onenet.errors import DataError
 
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         found = found.get("result", found)
-        found["cells"], found["timing"]
+        for cell in found["cells"]:
+            cell["set"], cell["model"], cell["seed"]
+        for key in needs:
+            found[key]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise DataError(f"{file}: is not the result of a comparison; name a file that onenet study wrote") from None
+        raise DataError(f"{file}: is not the result of such a study; name a file that onenet study wrote") from None
     return found
 
 

@@ -8,18 +8,21 @@ where there is one, classes overlap, the background is no class, and masks becom
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from onenet.config import DataConfig
+from onenet.data.cases import Case
 from onenet.data.folder import MOST_OVERLAPPING
 from onenet.data.labels import NO_BACKGROUND, Labels, background_of, describe_labels
 from onenet.errors import ConfigError, DataError, describe_os_error
 from onenet.images import IGNORED
+from onenet.volumes import case_name
 
 FILE = "dataset.json"
 _IGNORE = "ignore"
+_SHOWN = 3
 
 
 def read_dataset_json(folder: Path) -> dict[str, Any]:
@@ -55,6 +58,19 @@ def channel_names(found: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     if not isinstance(names, dict) or {str(key) for key in names} != {str(n) for n in range(len(names))}:
         raise DataError(f'{path}: its channels must be numbered from 0, as in {{"0": "T1", "1": "T2"}}')
     return tuple(str(names[key]) for key in sorted(names, key=lambda key: int(key)))
+
+
+def named_in_vain(found: Mapping[str, Any], cases: Sequence[Case]) -> tuple[str, ...]:
+    """A note on training cases that are listed but not there, as in a copy of a part of the data."""
+    listed = found.get("training")
+    entries = [one.get("image") if isinstance(one, dict) else one for one in listed] if isinstance(listed, list) else []
+    there = {case.name for case in cases}
+    absent = [name for one in entries if isinstance(one, str) and (name := case_name(one)) not in there]
+    if not absent:
+        return ()
+    more = ", ..." if len(absent) > _SHOWN else ""
+    return (f"{FILE} lists {len(entries)} training cases, of which {len(absent)} are not there: "
+            f"{', '.join(absent[:_SHOWN])}{more}",)  # fmt: skip
 
 
 def labels_of(found: Mapping[str, Any], config: DataConfig, path: Path) -> tuple[Labels, bool]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from onenet.config import DataConfig
 from onenet.data.cases import Case, FoundCases, Refuse, match_cases, volume_files
-from onenet.data.dataset_json import FILE, channel_names, labels_of, read_dataset_json
+from onenet.data.dataset_json import FILE, channel_names, labels_of, named_in_vain, read_dataset_json
 from onenet.data.folder import stop
 from onenet.data.sample import split_items
 
@@ -30,7 +30,8 @@ def find_msd(config: DataConfig, refuse: Refuse = stop) -> FoundCases:
     cases = _paired(root, "Tr", refuse)
     test = _paired(root, "Ts", refuse) if (root / "labelsTs").is_dir() else ()
     split = split_cases(cases, test, config)
-    return FoundCases(split, labels, channel_names(found, root / FILE), overlapping, labels.notes)
+    notes = (*labels.notes, *named_in_vain(found, cases))
+    return FoundCases(split, labels, channel_names(found, root / FILE), overlapping, notes)
 
 
 def split_cases(cases: tuple[Case, ...], test: tuple[Case, ...], config: DataConfig) -> dict[str, tuple[Case, ...]]:

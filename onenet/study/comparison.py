@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onenet.errors import ConfigError, TrainError
+from onenet.errors import TrainError
 from onenet.study.cells import Cell, Cells, OnRun
 from onenet.study.claims import TakenError
-from onenet.study.plan import Comparison
+from onenet.study.plan import Comparison, refuse_another
 from onenet.study.timing import timed
 from onenet.training.folder import environment
 
@@ -46,7 +46,7 @@ def run_comparison(
         ConfigError: a folder of `out` holds something else, or `earlier` is of another study.
         OneNetError: as training and scoring do; a run that diverges is a cell that failed instead.
     """
-    _refuse_another(plan, earlier or {})
+    refuse_another(plan, earlier or {})
     study = Cells(plan, Path(root), out, overrides, on_run, earlier or {})
     missing, failed = _train(study, plan, say, train)
     left_out = {*missing, *(one["cell"] for one in failed)}
@@ -107,17 +107,9 @@ def _train(study: Cells, plan: Comparison, say: Say, train: bool) -> tuple[list[
     return missing, failed
 
 
-def _refuse_another(plan: Comparison, earlier: Mapping[str, Any]) -> None:
-    for key in ("study", "budget", "recipe", "split", "rates"):
-        ours = {"study": plan.name, "rates": list(plan.rates)}.get(key) or getattr(plan, key)
-        if earlier and earlier.get(key) != ours:
-            raise ConfigError(f"the earlier result has {key} {earlier.get(key)!r}, this study has {ours!r}; "
-                              "only a result of the same study can be continued")  # fmt: skip
-
-
 def _cells(plan: Comparison) -> Iterator[Cell]:
     """In the order of their worth: a first seed of everything before the second of anything."""
-    return ((one, model, seed) for seed in plan.seeds for one in plan.sets for model in plan.models)
+    return ((one, model, seed) for seed in plan.seeds for one in plan.sets for model in one.models or plan.models)
 
 
 def _called(cell: Cell) -> str:

@@ -5,7 +5,7 @@ A cell that is done is kept, so the study can be stopped and continued at any ti
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from onenet.errors import ConfigError, TrainError
 from onenet.images import atomic_write
 from onenet.models.catalog import create_model
 from onenet.scoring import evaluate
-from onenet.study.plan import ImageSet, PaperTable
+from onenet.study.plan import ImageSet, PaperTable, refuse_another
 from onenet.training.changes import changed_keys
 from onenet.training.folder import RunFolder, environment
 from onenet.training.network import card_of
@@ -36,6 +36,7 @@ def run_table(
     on_run: Callable[[Run], None],
     say: Say = lambda line: None,
     train: bool = True,
+    earlier: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Do every cell that is not done yet, and return the result, ready for JSON.
 
@@ -46,14 +47,20 @@ def run_table(
         on_run: trains a run that is ready.
         say: is told which cell is next.
         train: False shows what is done, and trains nothing.
+        earlier: a result of the same study whose folders may be gone: its cells are taken as they are.
 
     Raises:
-        ConfigError: a folder of `out` holds something else.
+        ConfigError: a folder of `out` holds something else, or `earlier` is of another study.
         OneNetError: as training and scoring do; a run that diverges is a cell that failed instead.
     """
+    refuse_another(plan, earlier or {})
+    known = {(cell["set"], cell["model"], cell["seed"]): cell for cell in (earlier or {}).get("cells", ())}
     started, done, missing, failed = time.monotonic(), [], [], []
     for cell in _cells(plan):
         one, model, seed = cell
+        if found := known.get((one.name, model, seed)):
+            done.append(found)
+            continue
         called = f"{one.name}: {model}, seed {seed}"
         folder = RunFolder(out / one.name / f"{model.replace(',', '-').replace('=', '')}-seed{seed}")
         file = folder.path / "cell.json"
@@ -81,7 +88,7 @@ def run_table(
 
 def _cells(plan: PaperTable) -> Iterator[Cell]:
     """In the order of their worth: a first seed of everything before the second of anything."""
-    return ((one, model, seed) for seed in plan.seeds for one in plan.sets for model in plan.models)
+    return ((one, model, seed) for seed in plan.seeds for one in plan.sets for model in one.models or plan.models)
 
 
 def _configuration(plan: PaperTable, cell: Cell, root: Path, overrides: Sequence[str]) -> Config:

@@ -27,11 +27,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A data set of a comparison: its folder among the others, and what the recipe is told for it."""
+    """A data set of a study: its folder among the others, what the recipe is told for it, and models of its own.
+
+    Attributes:
+        models: in the place of the study's; () for those.
+    """
 
     name: str
     folder: str
     overrides: tuple[str, ...]
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,20 @@ class PaperTable:
     seeds: tuple[int, ...]
     overrides: tuple[str, ...]
     minutes: float = 0.0
+
+
+def refuse_another(plan: Comparison | PaperTable, earlier: Mapping[str, Any]) -> None:
+    """Make sure that an earlier result, empty where there is none, is one of this very study.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    ours = {"study": plan.name, "budget": plan.budget, "recipe": plan.recipe, "split": plan.split}
+    ours |= {"rates": list(plan.rates)} if isinstance(plan, Comparison) else {}
+    for key, value in ours.items() if earlier else ():
+        if earlier.get(key) != value:
+            raise ConfigError(f"the earlier result has {key} {earlier.get(key)!r}, this study has {value!r}; "
+                              "only a result of the same study can be continued")  # fmt: skip
 
 
 def plan_names() -> list[str]:
@@ -157,4 +176,7 @@ def _paper_table(name: str, budget: str, split: str, table: dict[str, Any]) -> P
 
 
 def _sets(table: dict[str, Any]) -> tuple[ImageSet, ...]:
-    return tuple(ImageSet(one["name"], one["folder"], tuple(one["overrides"])) for one in table["sets"])
+    return tuple(
+        ImageSet(one["name"], one["folder"], tuple(one["overrides"]), tuple(one.get("models", ())))
+        for one in table["sets"]
+    )

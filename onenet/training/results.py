@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from onenet.checkpoint import parameter_count
-from onenet.config import Config
+from onenet.config import VOLUMES, Config
 from onenet.metrics.evaluation import score
 from onenet.scoring import Evaluation, evaluate, write_report
 from onenet.training.folder import RunFolder, next_folder
@@ -104,7 +104,11 @@ def _total(run: Run, key: str) -> float:
 
 
 def describe_skipped(run: Run) -> str:
-    """One line: how many images were left out as unreadable, and the first names."""
-    names = sorted(run.skipped)
+    """One line: how many images, or cases of volumes, were left out as unreadable, the first names and why."""
+    names, unit = sorted(run.skipped), "image"
+    why = run.skipped[names[0]]
+    if run.config.data.format in VOLUMES:
+        names, unit = sorted({name.rpartition("/")[0] for name in names}), "case"  # a slice is CASE/NUMBER
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{len(names)} image(s) that cannot be read: {', '.join(names[:3])}{more}"
+    plural = "s" if len(names) > 1 else ""
+    return f"{len(names)} {unit}{plural} that cannot be read: {', '.join(names[:3])}{more} ({why})"

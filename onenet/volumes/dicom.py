@@ -58,14 +58,30 @@ def read(folder: Path) -> Volume:
     try:
         array = array_of(reader.Execute())
     except RuntimeError:
-        raise DataError(f"{folder}: the pixels of this series cannot be decoded; some file is damaged, or compressed "
-                        "in a way that is not known") from None  # fmt: skip
+        damaged = _undecoded(series.files)
+        which = f"{damaged[0]}: its pixels" if damaged else f"{folder}: the pixels of this series"
+        more = f" (nor those of {len(damaged) - 1} more of {len(series.files)} files)" if len(damaged) > 1 else ""
+        raise DataError(f"{which} cannot be decoded{more}; damaged, or compressed in a way that is not known; copy the "
+                        "series again, or convert it to NIfTI") from None  # fmt: skip
     finally:
         SimpleITK.ProcessObject.SetGlobalWarningDisplay(quiet)
     if array.shape != series.shape:
         raise DataError(f"{folder}: its pixels are {array.shape}, but its headers say {series.shape}; copy the series "
                         "again")  # fmt: skip
     return Volume(array, series.affine, folder, files=series.files)
+
+
+def _undecoded(files: Sequence[Path]) -> list[Path]:
+    """Those whose pixels cannot be decoded, each read by itself."""
+    import SimpleITK
+
+    found = []
+    for path in files:
+        try:
+            SimpleITK.ReadImage(str(path))
+        except RuntimeError:
+            found.append(path)
+    return found
 
 
 def read_header(folder: Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:

@@ -42,7 +42,7 @@ def files_of(path: str | Path) -> tuple[Path, ...]:
     if not path.is_file() or not path.name.lower().endswith((".mhd", ".nrrd")):
         return (path,)
     voxels = itk.detached_file(path)
-    return (path, voxels) if voxels else (path,)
+    return (path, voxels) if voxels and voxels.is_file() else (path,)
 
 
 def read_volume(path: str | Path) -> Volume:

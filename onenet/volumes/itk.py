@@ -38,12 +38,14 @@ def read_header(path: Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:
 
 
 def detached_file(path: Path) -> Path | None:
-    """The file that holds the voxels of a header that is a file of its own; None where they are in one."""
+    """The file, perhaps missing, of the voxels of a header that is a file of its own; None where they are in one."""
     with path.open("rb") as file:
         head = file.read(_HEADER)
     found = _DETACHED.search(head)
-    named = path.parent / found[1].decode(errors="replace").strip() if found else path
-    return named if named.is_file() and named != path else None
+    if not found or b"%" in found[1] or found[1].strip() in (b"LIST", b"LOCAL"):  # numbered files, or none
+        return None
+    named = path.parent / found[1].decode(errors="replace").strip()
+    return named if named != path else None
 
 
 def array_of(image: Any) -> NDArray[Any]:
@@ -59,6 +61,8 @@ def array_of(image: Any) -> NDArray[Any]:
 def _reader(path: Path) -> Any:
     import SimpleITK
 
+    if (voxels := detached_file(path)) and not voxels.is_file():
+        raise DataError(f"{path}: its voxels are in {voxels.name}, which is not beside it; copy that file, too")
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     _done(reader.ReadImageInformation, path)

@@ -109,3 +109,14 @@ def test_keys_that_say_what_dataset_json_says_are_refused(tmp_path):
 def test_a_folder_without_dataset_json_says_what_to_do(tmp_path):
     with pytest.raises(DataError, match=r"holds no dataset.json; name the folder that does, or use volumes:PATH"):
         opened(tmp_path)
+
+
+def test_cases_that_are_listed_but_not_there_are_told(tmp_path):
+    listed = [{"image": f"./imagesTr/case_{n}.nii.gz", "label": f"./labelsTr/case_{n}.nii.gz"} for n in range(15)]
+    write_layout(tmp_path, [f"case_{n}" for n in range(10)], training=listed)
+    assert opened(tmp_path).notes == (
+        "dataset.json lists 15 training cases, of which 5 are not there: case_10, case_11, case_12, ...",
+    )
+    for wrong in ("many", [3], [{"label": 1}], listed[:10], 70):
+        write_layout(tmp_path, [f"case_{n}" for n in range(10)], training=wrong)
+        assert not opened(tmp_path).notes

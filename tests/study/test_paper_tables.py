@@ -164,10 +164,12 @@ def test_every_budget_of_a_table_can_be_run(table):
     for budget in budget_names(table):
         plan = load_plan(table, budget)
         assert isinstance(plan, PaperTable) and plan.seeds and plan.sets
-        assert any(printed(table, one.name, paper_row(model)) for one in plan.sets for model in plan.models)
+        assert any(
+            printed(table, one.name, paper_row(model)) for one in plan.sets for model in one.models or plan.models
+        )
         for one in plan.sets:
             config = load_config(plan.recipe, [*plan.overrides, *one.overrides])
-            for model in plan.models:
+            for model in one.models or plan.models:
                 name, *sizes = model.split(",")
                 settings = load_config(plan.recipe, [f"model.name={name}", *(f"model.{size}" for size in sizes)]).model
                 with torch.device("meta"):
@@ -179,3 +181,15 @@ def test_the_json_is_json(plan, tmp_path):
     alone = replace(plan, seeds=(0,), sets=plan.sets[:1], models=MODELS[:1])
     result = run_table(alone, tmp_path, [], tmp_path / "out", Trainer())
     assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_an_earlier_result_is_taken_over_and_sets_may_have_models_of_their_own(plan, tmp_path):
+    first = replace(plan, seeds=(0,), sets=plan.sets[:1])
+    earlier = run_table(first, tmp_path, [], tmp_path / "out", Trainer())
+    trainer = Trainer()
+    more = replace(first, sets=(*first.sets, replace(plan.sets[1], models=("unet-4,width=4,depth=2",))))
+    result = run_table(more, tmp_path, [], tmp_path / "elsewhere", trainer, earlier=earlier)
+    assert trainer.runs == [("another", "unet-4", 0)]
+    assert result["cells"][:2] == earlier["cells"] and result["cells"][2]["model"] == "unet-4,width=4,depth=2"
+    with pytest.raises(ConfigError, match=r"the earlier result has budget 'quick', this study has 'gpu25'"):
+        run_table(replace(more, budget="gpu25"), tmp_path, [], tmp_path / "out", trainer, earlier=earlier)

@@ -67,7 +67,10 @@ def test_slices_of_another_kind_and_damaged_ones_are_named(series):
     header = pydicom.dcmread(folder / "1.dcm", stop_before_pixels=True)
     assert header.Rows == ROWS
     (folder / "1.dcm").unlink()
-    with pytest.raises(DataError, match=r"scan: the pixels of this series cannot be decoded"):
+    with pytest.raises(DataError, match=r"x\.dcm: its pixels cannot be decoded; damaged, or"):
+        read_volume(folder)
+    (folder / "2.dcm").write_bytes((folder / "2.dcm").read_bytes()[:-20])
+    with pytest.raises(DataError, match=r"\.dcm: its pixels cannot be decoded \(nor those of 1 more of 3 files\)"):
         read_volume(folder)
 
 

@@ -205,3 +205,19 @@ def test_voxels_in_a_file_of_their_own_belong_to_the_volume(tmp_path, name):
     whole = SimpleITK.GetImageFromArray(array)
     SimpleITK.WriteImage(whole, str(tmp_path / "whole.mha"))
     assert files_of(tmp_path / "whole.mha") == (tmp_path / "whole.mha",)
+
+
+@pytest.mark.parametrize("name", ["scan.mhd", "scan.nrrd"])
+def test_a_header_without_its_voxels_says_which_file_is_lacking(tmp_path, name):
+    if name.endswith("mhd"):
+        header = "ObjectType = Image\nNDims = 3\nDimSize = 2 2 2\nElementType = MET_UCHAR\nElementDataFile = scan.raw\n"
+    else:
+        header = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 2 2\nencoding: raw\ndata file: scan.raw\n"
+    (tmp_path / name).write_text(header)
+    for read in (read_volume, read_header):
+        with pytest.raises(
+            DataError, match=r"its voxels are in scan\.raw, which is not beside it; copy that file, too"
+        ):
+            read(tmp_path / name)
+    (tmp_path / "scan.raw").write_bytes(bytes(range(8)))
+    assert read_volume(tmp_path / name).array[1, 0, 0] == 1
