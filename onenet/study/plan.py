@@ -96,7 +96,7 @@ def refuse_another(plan: Comparison | PaperTable, earlier: Mapping[str, Any]) ->
     Raises:
         ConfigError: it is not.
     """
-    ours = {"study": plan.name, "budget": plan.budget, "recipe": plan.recipe, "split": plan.split}
+    ours: dict[str, Any] = {"study": plan.name, "budget": plan.budget, "recipe": plan.recipe, "split": plan.split}
     ours |= {"rates": list(plan.rates)} if isinstance(plan, Comparison) else {}
     for key, value in ours.items() if earlier else ():
         if earlier.get(key) != value:
