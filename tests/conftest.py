@@ -1,5 +1,6 @@
 """What many tests start from: the command line in this process, tiny photos and volumes, a tiny trained model."""
 
+import gc
 import io
 import json
 import os
@@ -18,6 +19,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch comes: waiti
 
 settings.register_profile("house", deadline=None, derandomize=True, database=None)  # the same tests on every machine
 settings.load_profile("house")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from walking through what stays, thousands of tests and imports, again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 100)
+
 
 # onenet and torch are imported where they are used: jaxtyping wants to be there first.
 

@@ -106,7 +106,7 @@ def _total(run: Run, key: str) -> float:
 def describe_skipped(run: Run) -> str:
     """One line: how many images, or cases of volumes, were left out as unreadable, the first names and why."""
     names, unit = sorted(run.skipped), "image"
-    why = run.skipped[names[0]]
+    why = run.skipped[names[0]].replace(f"{run.config.data.root}/", "")
     if run.config.data.format in VOLUMES:
         names, unit = sorted({name.rpartition("/")[0] for name in names}), "case"  # a slice is CASE/NUMBER
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

@@ -130,7 +130,9 @@ def test_broken_cases_are_left_out_and_named(write_msd, tiny, tmp_path, onenet_c
         "train", "volumes", *words, "data.skip_unreadable=true", "--data", f"msd:{root}", "--out", tmp_path / "two"
     )
     assert finished.code == 0, finished.err
-    assert f"left out 1 case that cannot be read: {case} ({path}: cannot be read (" in finished.out, finished.out
+    assert f"left out 1 case that cannot be read: {case} (imagesTr/{path.name}: cannot be read (" in finished.out, (
+        finished.out
+    )
 
 
 def write_regions(root, count=6):
