@@ -1,8 +1,9 @@
 """Fine-tuned against from scratch, on 5, 10 and 30 images: the recipe `few`, scored on images that are not trained on.
 
-python docs/results/few.py DATA FOLDER [--no-train]
+python docs/results/few.py DATA FOLDER [--no-train | --untrained]
 
 DATA holds nuclei/ and msrc_voc/; runs that FOLDER has are not made again, with --no-train no others are made either.
+With --untrained the model that others start from is scored as it is, on the same test images.
 
 Prints JSON, for record.py. Images are chosen by the seed; a seventh of them, at least one, is for validation.
 """
@@ -38,6 +39,10 @@ def main() -> None:
     rows = []
     for name, (images, test) in {"nuclei": nuclei(data / "nuclei"), "animals": animals(data / "msrc_voc")}.items():
         whole = written(folder / "data" / f"{name}-test", test)
+        if "--untrained" in sys.argv:
+            iou = onenet.evaluate("pet", f"folder:{whole},test=0", split="all").report.foreground_iou
+            rows.append({"set": name, "object_iou": iou, "test": len(test)})
+            continue
         for count in COUNTS:
             for start, changes in STARTS.items():
                 if not train and not all(
@@ -121,13 +126,15 @@ def labels_of(file: Path) -> np.ndarray:
     return np.asarray(Image.open(file))
 
 
-def table(result: dict[str, Any]) -> str:
-    """IoU of the objects, mean over the seeds and lowest to highest, a row per set and start."""
+def table(result: dict[str, Any], untrained: dict[str, Any]) -> str:
+    """IoU of the objects, mean over the seeds and lowest to highest, a row per set and start; `pet` as it is first."""
     lines = [
         f"| set | start | {' | '.join(f'{count} images' for count in COUNTS)} |",
         "|---|---|" + "---:|" * len(COUNTS),
     ]
     for name in dict.fromkeys(row["set"] for row in result["rows"]):
+        as_it_is = next(row["object_iou"] for row in untrained["rows"] if row["set"] == name)
+        lines.append(f"| {name} | pet as it is | {' | '.join([f'{as_it_is:.3f}'] * len(COUNTS))} |")
         for start in dict.fromkeys(row["start"] for row in result["rows"]):
             cells = []
             for count in COUNTS:

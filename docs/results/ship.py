@@ -35,7 +35,7 @@ def main() -> None:
     unseen = "test" if config.data.train_with_val else "val"
     unsure = [segmenter(sample.image).unsure for sample in dataset.samples(unseen)]
     told = tomllib.loads(Path(about).read_text(encoding="utf-8"))
-    card = card.replace(about=told | {"unsure": round(max(0.02, 1.5 * float(np.quantile(unsure, 0.99))), 3)})
+    card = card.replace(about=told | {"unsure": round(max(0.02, float(np.quantile(unsure, 0.99))), 3)})
     evaluation = evaluate(network, config.data, "test")
     found = evaluation.to_dict() | {"per_image": None, "confusion_matrix": None}
     if "cases" in found:

@@ -32,8 +32,10 @@ def refuse_drop(before: float, after: float, max_drop: float, dataset: Dataset) 
 
 
 def scored_split(dataset: Dataset) -> str:
-    """The split that files are scored on."""
-    return next(split for split in ("val", "test", "train") if dataset.items.get(split))
+    """The split that files are scored on: validation, unless its images are trained on, too."""
+    trained = set(dataset.items.get("train", ()))
+    unseen = (split for split in ("val", "test") if set(dataset.items.get(split, ())) - trained)
+    return next(unseen, "train")
 
 
 def images_scored(dataset: Dataset) -> int:

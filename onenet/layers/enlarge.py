@@ -5,7 +5,8 @@
              ->  shuffle by 4                                           b k 4h 4w
 
 The kernels begin as those of bilinear interpolation by 4 and are learnt, each channel its own. Beyond the border lie
-zeros, by which all channels shrink alike: the largest stays the largest.
+zeros. At first all channels shrink alike there, so that the largest stays the largest; what training makes of the
+kernels' outer taps is learnt at borders, too.
 """
 
 import torch

@@ -73,7 +73,7 @@ def start_from(network: Network, source: str) -> Start:
         source: what `onenet.load` takes, or a classifier's weights (`backbone_weights`).
 
     Raises:
-        ConfigError: nothing fits.
+        ConfigError: no kernel of the encoder fits, which would be a start from scratch.
         DataError: the model cannot be read.
     """
     other = _read(source)
@@ -90,8 +90,9 @@ def start_from(network: Network, source: str) -> Start:
             if adapted.shape == wanted.shape:
                 taken[name] = adapted
     learnt = [name for name, _ in network.named_parameters()]
-    if not any(name in taken for name in learnt):
-        raise ConfigError(f"train.init={source}: none of its weights fit {_name(network)}; it is {other.name}")
+    if not any(name in taken for name in learnt if name.startswith("encoder.") and ours[name].ndim > 1):
+        raise ConfigError(f"train.init={source}: it is {other.name}, of which no kernel fits the encoder of "
+                          f"{_name(network)}; choose the same network and sizes, or leave train.init out")  # fmt: skip
     with torch.no_grad():
         for name, tensor in taken.items():
             ours[name].copy_(tensor)

@@ -70,10 +70,18 @@ def test_other_channels_see_grey_as_the_old_ones_did(saved, name, channels):
 
 
 def test_what_shares_nothing_is_refused(saved):
-    with pytest.raises(ConfigError, match=r"none of its weights fit onenet-x-n; it is onenet-e-4"):
+    with pytest.raises(
+        ConfigError, match=r"it is onenet-e-4, of which no kernel fits the encoder of onenet-x-n; choose the"
+    ):
         start_from(onenet.create_model("onenet-x-n", width=8, deepest=8), saved(worn()))
     with pytest.raises(ConfigError, match=r"unet-4 is an architecture without weights"):
         start_from(worn(), "unet-4")
+
+
+def test_a_start_that_keeps_nothing_of_the_encoder_is_refused():
+    """Biases and the last kernels fit: a start from scratch by another name."""
+    with pytest.raises(ConfigError, match=r"train\.init=pet: it is onenet-x-s, of which no kernel fits the encoder of"):
+        start_from(onenet.create_model("onenet-x-m"), "pet")
 
 
 def test_a_frozen_encoder_stays_bit_for_bit_and_the_rest_learns(saved, tiny, tmp_path):
@@ -125,7 +133,7 @@ def test_what_was_never_given_is_not_kept(saved, tiny, tmp_path):
         Run(alone, RunFolder(tmp_path / "run"))
     wider = worn(num_classes=3, width=8)
     config = load_config("default", [*tiny, *pets, "train.freeze=encoder", f"train.init={saved(wider)}"])
-    with pytest.raises(ConfigError, match=r"none of its weights fit|found no weights to keep"):
+    with pytest.raises(ConfigError, match=r"of which no kernel fits|found no weights to keep"):
         Run(config, RunFolder(tmp_path / "run"))
 
 
