@@ -73,8 +73,8 @@ def against_unet_line() -> str:
     integers = ", ".join(f"{cell['files']['mean_iou']:.3f}" for cell in (ours, theirs, light))
     return (
         f"On CamVid at {ours['size'][1]}x{ours['size'][0]}, trained for {ours['epochs']} epochs with one recipe, it "
-        f"has a mean IoU of {scores[0]} on the test images, a full U-Net {scores[1]} and DABNet {scores[2]}; as INT8 files "
-        f"{integers}. At {size}x{size} U-Net's takes {times['unet-4'] / times['onenet-x-s']:.0f} times its time and "
+        f"has a mean IoU of {scores[0]} on the test images, a full U-Net {scores[1]} and DABNet {scores[2]}; as INT8 "
+        f"files {integers}. At {size}x{size} U-Net's takes {times['unet-4'] / times['onenet-x-s']:.0f} times its time and "
         f"{theirs['files']['megabytes'] / ours['files']['megabytes']:.0f} times its bytes, DABNet's "
         f"{times['dabnet'] / times['onenet-x-s']:.1f} times its time"
     )

@@ -14,8 +14,9 @@ from onenet.checkpoint import parameter_count
 from onenet.config import VOLUMES, Config, load_config
 from onenet.errors import ConfigError, TrainError
 from onenet.images import atomic_write
+from onenet.metrics.evaluation import score
 from onenet.models.catalog import create_model
-from onenet.scoring import evaluate
+from onenet.scoring import Evaluation, evaluate
 from onenet.study.plan import ImageSet, PaperTable, refuse_another
 from onenet.training.changes import changed_keys
 from onenet.training.folder import RunFolder, environment
@@ -111,14 +112,24 @@ def _refuse_other(folder: RunFolder, config: Config) -> None:
 
 
 def _found(run: Run, split: str) -> dict[str, Any]:
-    """What a finished run cost and scores, in our figures and, of images, in the authors'."""
+    """What a finished run cost and scores, in our figures and in the authors'."""
     config, card = run.config, card_of(run.network)
-    evaluation = evaluate(run.folder.model, config.data, split, authors=config.data.format not in VOLUMES)
+    of_volumes = config.data.format in VOLUMES
+    evaluation = evaluate(run.folder.model, config.data, split, authors=not of_volumes)
     cost = measure(lambda: create_model(card.architecture, **card.arguments), COUNTED_AT)
     return {
         "epochs": config.train.epochs, "size": list(config.data.size), "precision": run.precision,
         "parameters": parameter_count(run.network), "gmacs": round(cost.flops / 2e9, 4),
         "train_minutes": round(sum(row["seconds"] for row in run.rows) / 60, 2),
         "images": {name: len(evaluation.dataset.sources(name)) for name in evaluation.dataset.items},
-        "report": evaluation.to_dict() | {"per_image": None},
+        "report": evaluation.to_dict() | {"per_image": None}
+        | ({"slices": _of_slices(evaluation, split)} if of_volumes else {}),
     }  # fmt: skip
+
+
+def _of_slices(evaluation: Evaluation, split: str) -> dict[str, Any]:
+    """What volumes score as the paper does it: their slices, as training sees them, as so many images."""
+    dataset, segmenter = evaluation.dataset, evaluation.segmenter
+    samples, card = dataset.samples(split), segmenter.card
+    report = score(segmenter, samples, card, dataset.name, split, details=True, authors=not card.overlapping).to_dict()
+    return {key: report.get(key) for key in ("mean_iou", "mean_average_precision", "cross_entropy", "authors")}

@@ -16,8 +16,9 @@ _HEADS = (
     "authors' mIOU", "authors' mAP", "authors' DSC", "paper: mIOU", "paper: mAP", "paper: DSC", "paper: L_CE",
 )  # fmt: skip
 _NOTE = (
-    "Mean IoU, Dice and AP are true ones over the whole test set (docs/scores.md), of volumes means over cases without "
-    "background; mean and standard deviation over seeds, or of a single one the 95 % interval over images or cases. "
+    "Mean IoU, Dice and AP are true ones over the whole test set (docs/scores.md); of volumes IoU and Dice are means "
+    "over cases without background, all else is of their slices as training sees them. Mean and standard deviation "
+    "over seeds, or of a single one the 95 % interval over images or cases. "
     "The authors' figures are computed as their evaluator does, and are none of these; only they can stand beside the "
     "paper's, which are of full-width networks on all data after 300 epochs."
 )
@@ -78,7 +79,9 @@ def paper_row(model: str) -> str:
 
 
 def _reader(key: str) -> Callable[[Mapping[str, Any]], float | None]:
-    """Of volumes the mean over cases, without background; else of all images together."""
+    """IoU and Dice of volumes are means over cases, without background; all else is of all images or slices."""
+    if key not in _OF_CASES:
+        return lambda report: report.get("slices", report).get(key)
     return lambda report: report.get(key) if "cases" not in report else _of_cases(report, key).get("mean")
 
 
@@ -93,7 +96,7 @@ def _interval(report: Mapping[str, Any], key: str) -> Sequence[float] | None:
 
 
 def _authors_reader(key: str) -> Callable[[Mapping[str, Any]], float | None]:
-    return lambda report: report.get("authors", {}).get(key)
+    return lambda report: (report.get("slices", report).get("authors") or {}).get(key)
 
 
 def _spread(

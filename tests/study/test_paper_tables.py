@@ -110,6 +110,11 @@ def test_volumes_are_scored_case_by_case(tmp_path, write_msd):
     (found,) = result["cells"]
     cases = found["report"]["cases"]
     assert cases["cases"] == found["images"]["test"] and "authors" not in found["report"]
+    slices = found["report"]["slices"]
+    assert 0 < slices["authors"]["authors' accuracy"] <= 1 and slices["cross_entropy"] > 0
+    (row,) = [line for line in table_markdown(result).splitlines() if line.startswith("| onenet")]
+    theirs = slices["authors"]["authors' mIOU"]
+    assert row.split(" | ")[8] == f"{theirs:.3f}"
     text = table_markdown(result)
     assert f"{found['images']['test']} to test" in text and " volumes to train" in text
     dice = cases["mean"]["dice"]["mean"]
