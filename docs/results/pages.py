@@ -71,12 +71,14 @@ def against_unet_line() -> str:
     size = result["timing"]["size"]
     scores = ["{:.3f} ({:.3f} to {:.3f})".format(cell["mean_iou"], *cell["interval"]) for cell in (ours, theirs, light)]
     integers = ", ".join(f"{cell['files']['mean_iou']:.3f}" for cell in (ours, theirs, light))
+    slower = {name: times[name] / times["onenet-x-s"] for name in ("unet-4", "dabnet")}
+    larger = theirs["files"]["megabytes"] / ours["files"]["megabytes"]
+    height, width = ours["size"]
     return (
-        f"On CamVid at {ours['size'][1]}x{ours['size'][0]}, trained for {ours['epochs']} epochs with one recipe, it "
-        f"has a mean IoU of {scores[0]} on the test images, a full U-Net {scores[1]} and DABNet {scores[2]}; as INT8 "
-        f"files {integers}. At {size}x{size} U-Net's takes {times['unet-4'] / times['onenet-x-s']:.0f} times its time and "
-        f"{theirs['files']['megabytes'] / ours['files']['megabytes']:.0f} times its bytes, DABNet's "
-        f"{times['dabnet'] / times['onenet-x-s']:.1f} times its time"
+        f"On CamVid at {width}x{height}, trained for {ours['epochs']} epochs with one recipe, it has a mean IoU of "
+        f"{scores[0]} on the test images, a full U-Net {scores[1]} and DABNet {scores[2]}; as INT8 files {integers}. "
+        f"At {size}x{size} U-Net's takes {slower['unet-4']:.0f} times its time and {larger:.0f} times its bytes, "
+        f"DABNet's {slower['dabnet']:.1f} times its time"
     )
 
 
