@@ -238,7 +238,7 @@ class Run:
 
     def _save_best(self, report: Report, epoch: int) -> None:
         card = card_of(self.network)
-        skipped = {"skipped": sorted(self.skipped)} if self.skipped else {}
+        skipped = {"skipped": len(self.skipped)} if self.skipped else {}  # their names may be those of patients
         card = card.replace(
             training={**card.training, "best_epoch": epoch, **skipped},
             scores={"val": report.to_dict() | {"per_image": None, "confusion_matrix": None}},

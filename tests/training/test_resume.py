@@ -242,7 +242,8 @@ def test_unreadable_images_are_left_out_counted_and_named_only_by_option(begin):
     train(run)
     assert run.skipped.keys() == {broken.name, cut.name}
     assert [row["skipped"] for row in run.folder.read_log()] == [2, 2]
-    assert onenet.load(run.folder.model).card.training["skipped"] == sorted([broken.name, cut.name])
+    card = onenet.load(run.folder.model).card
+    assert card.training["skipped"] == 2 and broken.name not in card.to_json()
     assert begin("run", *changes, epochs=2, resume=True).skipped.keys() == run.skipped.keys()
 
 
