@@ -36,10 +36,13 @@ class Trial:
 
 
 def trial_images(card: Card, dataset: Dataset | None = None) -> Trial:
-    """At least 8 images for a network: of a data set, else packaged ones, else smooth noise."""
+    """At least 8 images for a network: of a data set, else packaged ones, else smooth noise.
+
+    Raises:
+        DataError: an image of the data set cannot be read, or none where bad ones may be left out.
+    """
     if dataset is not None:
-        split = next(name for name in ("test", "val", "train") if dataset.items.get(name))
-        found = list(_spread(dataset, split, _MOST))
+        split, found = _first_readable(dataset)
         parts = f"parts of {len(found)} " if len(found) < LEAST else ""
         source = f"{parts}{split} {'image' if len(found) == 1 else 'images'} of {dataset.name}"
     elif card.in_channels in (1, 3):
@@ -56,7 +59,11 @@ def trial_images(card: Card, dataset: Dataset | None = None) -> Trial:
 
 
 def calibration_windows(card: Card, dataset: Dataset, count: int = 32, side: int = 256) -> list[Image]:
-    """Windows of whole strides from training images, at the scale at which the network works."""
+    """Windows of whole strides from training images, at the scale at which the network works.
+
+    Raises:
+        DataError: an image cannot be read, or none where bad ones may be left out.
+    """
     side = images.padded_to(side, card.stride)
     windows = []
     for index, image in enumerate(_spread(dataset, "train", count)):
@@ -64,6 +71,8 @@ def calibration_windows(card: Card, dataset: Dataset, count: int = 32, side: int
         h, w = prepared.shape[2:]
         top, left = (index * 37 % max(1, h - side + 1)), (index * 61 % max(1, w - side + 1))
         windows.append(pad_to_stride(prepared[:, :, top : top + side, left : left + side], card.stride))
+    if not windows:
+        raise _nothing_readable(dataset)
     return windows
 
 
@@ -78,6 +87,18 @@ def prepared_image(image: NDArray, card: Card) -> Image:
         image = images.resize(image, images.scaled_size(image.shape[:2], card.size), "bilinear")
     scaled = image.astype(np.float32) / np.float32(255) if image.dtype == np.uint8 else image
     return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+
+
+def _first_readable(dataset: Dataset) -> tuple[str, list[NDArray]]:
+    """The first split of which something can be read, and images of it."""
+    for split in ("test", "val", "train"):
+        if dataset.items.get(split) and (found := list(_spread(dataset, split, _MOST))):
+            return split, found
+    raise _nothing_readable(dataset)
+
+
+def _nothing_readable(dataset: Dataset) -> DataError:
+    return DataError(f"{dataset.name}: none of its images that were tried can be read; see onenet data check")
 
 
 def _spread(dataset: Dataset, split: str, count: int) -> Iterator[NDArray]:

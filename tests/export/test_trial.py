@@ -1,9 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from onenet.card import Card, default_colours
 from onenet.config import parse_spec
 from onenet.data import open_dataset
+from onenet.errors import DataError
 from onenet.export.trial import LEAST, as_rows, calibration_windows, prepared_image, trial_images
 
 
@@ -59,3 +62,15 @@ def test_rows_are_pixels_in_morton_order():
     rows = as_rows(image, 2)
     assert rows.shape == (16, 2)
     assert (rows[:4, 0] * 32).tolist() == [0, 1, 4, 5]
+
+
+def test_a_split_of_which_nothing_can_be_read_gives_way_to_the_next_one(photos):
+    dataset = open_dataset(dataclasses.replace(parse_spec(f"folder:{photos(count=9)}"), skip_unreadable=True))
+    for item in dataset.items["test"]:
+        item.image.write_bytes(item.image.read_bytes()[:60])
+    assert " val image" in trial_images(card(), dataset).source
+    for item in (*dataset.items["val"], *dataset.items["train"]):
+        item.image.write_bytes(item.image.read_bytes()[:60])
+    for choose in (trial_images, calibration_windows):
+        with pytest.raises(DataError, match=r"^photos: none of its images that were tried can be read; see onenet"):
+            choose(card(), dataset)
