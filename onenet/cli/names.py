@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -19,3 +20,18 @@ def told_apart(paths: list[Path]) -> list[Path]:
         tail.with_name(tail.name + path.suffix.replace(".", "-")) if count[tail] > 1 else tail
         for path, tail in zip(paths, tails, strict=True)
     ]
+
+
+def numbered(names: Mapping[Path, Path]) -> dict[Path, Path]:
+    """Names of results, of which one that another input has gets a number; inputs that kept their own name go first.
+
+    Capitals do not tell names apart, since some file systems do not.
+    """
+    taken: set[str] = set()
+    found = {}
+    for path in sorted(names, key=lambda path: names[path].name != path.stem):
+        tries = (names[path].with_name(f"{names[path].name}-{number}") for number in itertools.count(2))
+        name = next(one for one in itertools.chain([names[path]], tries) if str(one).lower() not in taken)
+        taken.add(str(name).lower())
+        found[path] = name
+    return found

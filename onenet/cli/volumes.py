@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from onenet.cli.names import told_apart
+from onenet.cli.names import numbered, told_apart
 
 if TYPE_CHECKING:
     from onenet.deploy.segmenter import Segmenter
@@ -120,7 +120,7 @@ def collect_files(inputs: Sequence[str], out: Path | None = None) -> tuple[list[
 def name_cases(volumes: Sequence[Path], channels: int = 1) -> list[Job]:
     """The cases that the volumes are, each with its files; CASE_0000 and so on are the channels of one case.
 
-    Cases of one name keep as much of their folders as tells them apart.
+    Cases of one name keep as much of their folders as tells them apart, then their ending, else get a number.
     """
     from onenet.volumes import case_name
 
@@ -137,6 +137,7 @@ def name_cases(volumes: Sequence[Path], channels: int = 1) -> list[Job]:
     for case in cases:
         alike.setdefault(case.stem, []).append(case)
     names = {case: name for group in alike.values() for case, name in zip(group, told_apart(group), strict=True)}
+    names = numbered(names)
     return [(names[case], tuple(sorted(parts))) for case, parts in cases.items()]
 
 

@@ -59,6 +59,14 @@ def test_cases_of_one_name_in_one_folder_keep_their_endings(place):
     assert named("scan.nii.gz", "scan.nrrd") == {"scan-niigz": ["scan.nii.gz"], "scan-nrrd": ["scan.nrrd"]}
 
 
+def test_a_name_made_from_an_ending_never_meets_that_of_another_case(place):
+    given = ("a.nii.gz", "a.mha", "a-mha.nii.gz", "A-NIIGZ.nrrd")
+    place(*given)
+    assert named(*given) == {
+        "a-mha": ["a-mha.nii.gz"], "A-NIIGZ": ["A-NIIGZ.nrrd"], "a-niigz-2": ["a.nii.gz"], "a-mha-2": ["a.mha"]
+    }  # fmt: skip
+
+
 def test_files_of_channels_are_one_case_where_the_model_takes_several(place):
     place("a_0000.nii.gz", "a_0001.nii.gz", "b_0000.nii.gz", "b_0001.nii.gz")
     pattern = "*_000?.nii.gz"
