@@ -4,6 +4,7 @@ import glob
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,13 +54,15 @@ def predict_volumes(
     files, bad = collect_files(inputs, out)
     for line in bad:
         fail(line)
-    jobs = name_cases(files, segmenter.card.in_channels // seen)
+    channels = segmenter.card.in_channels // seen
+    jobs = name_cases(files, channels)
     for name, parts in jobs:
         for ending in ("nii.gz", "dcm"):
             _refuse_overwriting(out / f"{name}.{ending}", parts)
     failed = len(bad)
     for name, parts in jobs:
         try:
+            _check_numbers(parts, channels)
             written = _segment(segmenter, parts, out / name, kinds, chosen)
         except (DataError, ShapeError, MemoryError) as error:
             fail(str(error) if isinstance(error, OneNetError) else f"{parts[0]}: needs more memory than there is")
@@ -120,6 +123,7 @@ def collect_files(inputs: Sequence[str], out: Path | None = None) -> tuple[list[
 def name_cases(volumes: Sequence[Path], channels: int = 1) -> list[Job]:
     """The cases that the volumes are, each with its files; CASE_0000 and so on are the channels of one case.
 
+    For one channel CASE_0000 is called CASE, as nnU-Net has it, unless another volume beside it is called so.
     Cases of one name keep as much of their folders as tells them apart, then their ending, else get a number.
     """
     from onenet.volumes import case_name
@@ -127,18 +131,41 @@ def name_cases(volumes: Sequence[Path], channels: int = 1) -> list[Job]:
     files: dict[Path, Path] = {}
     for file in volumes:
         files.setdefault(Path(os.path.abspath(file)), file)  # noqa: PTH100 (it would follow links)
+    beside = Counter(place.with_name(name) for place in files for name in {case_name(place), _case_of(place)})
     cases: dict[Path, list[Path]] = {}
     for place, file in files.items():
-        name = case_name(place)
-        match = _CHANNEL.fullmatch(name) if channels > 1 else None
+        name, base = case_name(place), _case_of(place)
         ending = place.name[len(name) :].replace(".", "") or "dicom"
-        cases.setdefault(place.with_name(f"{match[1] if match else name}.{ending}"), []).append(file)
+        if channels > 1 or (name == f"{base}_0000" and beside[place.with_name(base)] == 1):
+            name = base
+        cases.setdefault(place.with_name(f"{name}.{ending}"), []).append(file)
     alike: dict[str, list[Path]] = {}
     for case in cases:
         alike.setdefault(case.stem, []).append(case)
     names = {case: name for group in alike.values() for case, name in zip(group, told_apart(group), strict=True)}
     names = numbered(names)
-    return [(names[case], tuple(sorted(parts))) for case, parts in cases.items()]
+    return [(names[case], tuple(sorted(parts, key=case_name))) for case, parts in cases.items()]
+
+
+def _case_of(file: Path) -> str:
+    """What the case of a file is called that may be one of its channels."""
+    from onenet.volumes import case_name
+
+    match = _CHANNEL.fullmatch(case_name(file))
+    return match[1] if match else case_name(file)
+
+
+def _check_numbers(files: Sequence[Path], channels: int) -> None:
+    """Refuse files of other channels than those that the model takes; one file may hold all of them itself."""
+    from onenet.errors import DataError
+    from onenet.volumes import case_name, read_header
+
+    wanted = [f"{number:04d}" for number in range(channels)]
+    found = [match[2] for file in files if (match := _CHANNEL.fullmatch(case_name(file)))]
+    if channels == 1 or not found or found == wanted or (len(files) == 1 and len(read_header(files[0])[0]) == 4):
+        return
+    raise DataError(f"{files[0]}: the case {_case_of(files[0])} has the channel(s) {', '.join(found)}, but the model "
+                    f"takes {wanted[0]} to {wanted[-1]}; add what is absent, remove or rename the others")  # fmt: skip
 
 
 def _named(given: str) -> list[Path]:

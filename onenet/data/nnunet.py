@@ -50,11 +50,15 @@ def _paired(root: Path, which: str, channels: int, refuse: Refuse) -> tuple[Case
         there = images.get(name, {})
         count = channels or max(map(len, images.values()), default=1)
         absent = [number for number in range(count) if number not in there]
+        surplus = sorted(number for number in there if number >= count)
         if name not in masks:
             first = there[min(there)]
             refuse(DataError(f"{first}: the case has no mask; add {name} to labels{which}/, or remove it"))
         elif absent:
             refuse(DataError(f"{masks[name]}: the case has no channel {name}_{absent[0]:04d}; add it, or remove it"))
+        elif surplus:
+            refuse(DataError(f"{there[surplus[0]]}: is channel {surplus[0]} of its case, but the data has {count}, "
+                             f"counted from 0; name it in {FILE} (channel_names), or remove it"))  # fmt: skip
         else:
             ordered = [there[number] for number in range(count)]
             cases.append(Case(name, ordered[0], masks[name], channels=tuple(ordered[1:])))

@@ -251,3 +251,13 @@ def test_channels_in_files_of_their_own_are_one_case(onenet_command, tmp_path):
     assert done.code == 0, done.err
     masks = [np.asarray(nibabel.load(tmp_path / f"out/{name}.nii.gz").dataobj) for name in ("case", "joined")]
     assert np.array_equal(*masks) and masks[0].shape == (12, 14, 6)
+    both_of_one_name = tmp_path / "whole_0007.nii.gz"
+    (tmp_path / "joined.nii.gz").rename(both_of_one_name)
+    for old, new in (("case_0001", "case_0002"), ("case_0000", "case_0001")):
+        (tmp_path / f"{old}.nii.gz").rename(tmp_path / f"{new}.nii.gz")
+    done = onenet_command("predict", "m.safetensors", *sorted(tmp_path.glob("*.nii.gz")), "--out", "more")
+    assert done.code == 2 and [path.name for path in (tmp_path / "more").glob("*.nii.gz")] == ["whole.nii.gz"]
+    assert done.err.splitlines()[0] == (
+        f"error: {tmp_path}/case_0001.nii.gz: the case case has the channel(s) 0001, 0002, but the model takes 0000 to "
+        "0001; add what is absent, remove or rename the others"
+    )

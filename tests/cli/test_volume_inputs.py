@@ -77,6 +77,19 @@ def test_files_of_channels_are_one_case_where_the_model_takes_several(place):
     assert list(named(pattern)) == ["a_0000", "a_0001", "b_0000", "b_0001"]
 
 
+def test_the_channel_0_of_a_model_of_one_channel_is_the_case_unless_names_would_meet(place):
+    place("in/a_0000.nii.gz", "in/b_0000.nii.gz", "in/b.nrrd", "in/c_0000.mha", "in/c_0001.mha", "in/d_0001.nii")
+    place("in/e/a_0000.nii.gz")
+    assert sorted(named("in")) == ["a", "b", "b_0000", "c_0000", "c_0001", "d_0001", "e/a"]
+
+
+def test_files_of_channels_are_sorted_by_their_numbers_whatever_their_folders_are_called(place):
+    place("b/x_0000.nii.gz", "b/x_0001.nii.gz", "a/keep")
+    assert named("a/../b/x_0001.nii.gz", "b/x_0000.nii.gz", channels=2) == {
+        "x": ["b/x_0000.nii.gz", "a/../b/x_0001.nii.gz"]
+    }
+
+
 def test_what_holds_no_volumes_is_told(place):
     place("empty/notes.txt")
     for given, says in (("empty", "holds no volumes and no DICOM series"), ("*.nrrd", "no volume matches")):

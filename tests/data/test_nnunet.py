@@ -85,3 +85,13 @@ def test_channels_are_numbered_from_0(tmp_path):
     write_layout(tmp_path, {"background": 0, "liver": 1}, channel_names={"1": "T1"})
     with pytest.raises(DataError, match="channels must be numbered from 0"):
         opened(tmp_path)
+
+
+def test_a_channel_too_many_names_its_file_and_the_others_stay(tmp_path):
+    write_layout(tmp_path, {"background": 0, "liver": 1}, names=("a", "b", "c", "d"), channels=1)
+    (tmp_path / "imagesTr" / "b_0001.nii.gz").touch()
+    with pytest.raises(DataError, match=r"b_0001.nii.gz: is channel 1 of its case, but the data has 1, counted from 0"):
+        opened(tmp_path)
+    refused = []
+    found = opened(tmp_path, refused.append)
+    assert sum(map(len, found.cases.values())) == 3 and len(refused) == 1
