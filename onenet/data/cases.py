@@ -54,6 +54,11 @@ class FoundCases:
     overlapping: bool = False
     notes: tuple[str, ...] = ()
 
+    @property
+    def nothing(self) -> int | None:
+        """The class index, or the bit code where classes overlap, of voxels that are of no class."""
+        return 0 if self.overlapping else self.labels.background
+
 
 def volume_files(folder: Path, refuse: Refuse, layout: str) -> dict[str, Path]:
     """The volumes of a folder by their names without endings.

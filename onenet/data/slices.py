@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from onenet.config import DataConfig
 from onenet.data.cases import Case, FoundCases, Slice
+from onenet.data.folder import stop
 from onenet.data.msd import find_msd
 from onenet.data.nnunet import find_nnunet
 from onenet.data.preparation import Preparation, overruled, plan_preparation
@@ -61,7 +62,7 @@ class VolumeDataset(Dataset):
             DataError: a file cannot be opened, or its grid is not that of the other files of its case.
         """
         for case in self.cases_of(self.items[split]):
-            for fault in faults_of_grids(case, self.channels):
+            for _, fault in faults_of_grids(case, self.channels):
                 raise DataError(fault)
 
     def sources(self, split: str) -> tuple[Case, ...]:
@@ -121,19 +122,20 @@ def open_volumes(config: DataConfig, preparation: Preparation | None = None) -> 
         preparation: that of a trained model, where there is one, instead of what the data suggest.
 
     Raises:
-        DataError: the folder has another layout, too few cases, or a case whose header cannot be read.
+        DataError: the folder has another layout, too few cases, or (unless `data.skip_unreadable`) a case that lacks a
+            file or whose header cannot be read.
         ConfigError: keys contradict each other or the data.
     """
-    found = FINDERS[config.format](config)
-    channels, notes = len(found.channels), list(found.notes)
+    refused: list[DataError] = []
+    found = FINDERS[config.format](config, refused.append if config.skip_unreadable else stop)
+    channels, notes = len(found.channels), [*found.notes, *(f"left out: {error}" for error in refused)]
     everything = [case for split in SPLITS for case in found.cases[split]]
     if not channels:
-        channels = sum(grid_of(path).channels for path in everything[0].images)
+        channels = usual_channels(everything) or sum(grid_of(path).channels for path in everything[0].images)
     labels = found.labels
     told = overruled(config, preparation) if preparation else ""
     if preparation is None:
-        preparation = plan_preparation(config, found.cases["train"], found.channels, labels.mapping,
-                                       0 if found.overlapping else labels.background)  # fmt: skip
+        preparation = plan_preparation(config, found.cases["train"], found.channels, labels.mapping, found.nothing)
     in_channels = channels * (2 * preparation.neighbours + 1)
     if config.in_channels not in (0, in_channels):
         raise ConfigError(f"data.in_channels={config.in_channels}, but the volumes have {channels} channel(s), "
@@ -154,6 +156,18 @@ def open_volumes(config: DataConfig, preparation: Preparation | None = None) -> 
         preparation=preparation,
         channels=channels,
     )
+
+
+def usual_channels(cases: Sequence[Case]) -> int:
+    """The number of channels that most cases have; 0 where none can be read."""
+    counts: dict[int, int] = {}
+    for case in cases:
+        try:
+            number = sum(grid_of(path).channels for path in case.images)
+        except DataError:
+            continue
+        counts[number] = counts.get(number, 0) + 1
+    return max(counts, key=lambda number: counts[number], default=0)
 
 
 def _slices(found: FoundCases, split: str, axis: int, skip: bool, notes: list[str]) -> tuple[Slice, ...]:

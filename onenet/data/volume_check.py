@@ -17,8 +17,8 @@ from onenet.data.findings import ClassCount, DataReport, Finding
 from onenet.data.preparation import plan_preparation
 from onenet.data.probe import Progress
 from onenet.data.sample import SPLITS
-from onenet.data.slices import FINDERS, describe
-from onenet.data.volume_reading import faults_of_grids, grid_of, not_finite, read_channels, read_values
+from onenet.data.slices import FINDERS, describe, usual_channels
+from onenet.data.volume_reading import faults_of_grids, grid_of, labels_in, not_finite, read_channels, read_turned
 from onenet.errors import DataError, OneNetError
 from onenet.images import IGNORED
 
@@ -57,9 +57,9 @@ def check_volumes(config: DataConfig, progress: Progress | None = None) -> DataR
     try:
         found = FINDERS[config.format](dataclasses.replace(config, skip_unreadable=True), refused.append)
     except DataError as error:
-        return _report(config, None, (), [*_files(refused), *_files([error])])
+        return _report(config, None, (), _files([*refused, error]))
     named = [(case, split) for split in SPLITS for case in found.cases[split]]
-    channels = len(found.channels) or _usual_channels([case for case, _ in named])
+    channels = len(found.channels) or usual_channels([case for case, _ in named])
     checked: list[CheckedCase] = []
     with ThreadPoolExecutor(_THREADS) as pool:
         for one in pool.map(lambda pair: check_case(pair[0], pair[1], channels, found.labels.mapping), named):
@@ -80,8 +80,7 @@ def check_case(case: Case, split: str, channels: int, labels: Mapping[int, int])
     voxels: dict[int, int] = {}
     digest = b""
     try:
-        faults += [("size" if "voxels" in line or " mm " in line else "channels", line)
-                   for line in faults_of_grids(case, channels)]  # fmt: skip
+        faults += faults_of_grids(case, channels)
     except DataError as error:
         faults.append(("unreadable", str(error)))
     try:
@@ -91,29 +90,20 @@ def check_case(case: Case, split: str, channels: int, labels: Mapping[int, int])
             faults.append(("channels", not_finite(case, image)))
     except (DataError, ValueError) as error:  # channels of different sizes have been named above
         faults += [("unreadable", str(error))] if isinstance(error, DataError) else []
+    kind = "unreadable"
     try:
-        values, counts = np.unique(read_values(case.mask), return_counts=True)
+        mask = read_turned(case.mask)
+        kind = "labels"
+        values, counts = np.unique(labels_in(mask, case.mask), return_counts=True)
         voxels = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
     except DataError as error:
-        faults.append(("labels" if "whole numbers" in str(error) else "unreadable", str(error)))
+        faults.append((kind, str(error)))
     if strange := [value for value in voxels if value not in labels]:
         shown = ", ".join(map(str, strange[:_SHOWN])) + (", ..." if strange[_SHOWN:] else "")
         known = ", ".join(map(str, sorted(labels)[:_SHOWN])) + (", ..." if len(labels) > _SHOWN else "")
         faults.append(("labels", f"{case.mask}: the mask holds {shown}, but the labels are {known}; name the label in "
                                  "dataset.json, or mend the mask"))  # fmt: skip
     return CheckedCase(case, split, voxels, digest, tuple(dict.fromkeys(faults)))
-
-
-def _usual_channels(cases: Sequence[Case]) -> int:
-    """The number of channels that most cases have; 0 where none can be read."""
-    counts: dict[int, int] = {}
-    for case in cases:
-        try:
-            number = sum(grid_of(path).channels for path in case.images)
-        except DataError:
-            continue
-        counts[number] = counts.get(number, 0) + 1
-    return max(counts, key=lambda number: counts[number], default=0)
 
 
 def _files(errors: Iterable[DataError]) -> list[Finding]:
@@ -140,8 +130,7 @@ def _report(
     warnings: list[Finding] = []
     if found and not problems:
         try:
-            labels = found.labels
-            plan = plan_preparation(config, found.cases["train"], found.channels, labels.mapping, labels.background)
+            plan = plan_preparation(config, found.cases["train"], found.channels, found.labels.mapping, found.nothing)
             notes.append(describe(plan))
         except OneNetError as error:
             problems = [Finding("files", str(error))]

@@ -28,7 +28,7 @@ def find_volumes(config: DataConfig, refuse: Refuse = stop) -> FoundCases:
     """The cases, split; what does not fit is handed to `refuse` and left out.
 
     Raises:
-        DataError: there is nothing to begin with, or a mask cannot be read or holds a value that is no class.
+        DataError: there is nothing to begin with, or as `volume_labels`.
         ConfigError: keys of [data] contradict each other or the masks.
     """
     root = Path(config.root)
@@ -40,15 +40,16 @@ def find_volumes(config: DataConfig, refuse: Refuse = stop) -> FoundCases:
     else:
         cases = fill_val({split: _paired(level, refuse) if level else () for split, level in levels.items()}, config)
     everything = [case for split in SPLITS for case in cases[split]]
-    labels = volume_labels(config, everything)
+    labels = volume_labels(config, everything, refuse)
     return FoundCases(cases, labels, notes=labels.notes)
 
 
-def volume_labels(config: DataConfig, cases: list[Case]) -> Labels:
+def volume_labels(config: DataConfig, cases: list[Case], refuse: Refuse = stop) -> Labels:
     """The classes: all masks are read for them, or a few where keys say how many there are.
 
     Raises:
-        DataError: a mask cannot be read (unless `data.skip_unreadable`), or holds a value that is no class.
+        DataError: a mask cannot be read or holds values below 0 (where `data.skip_unreadable`: every one), or one
+            holds a value that is no class.
         ConfigError: the keys contradict each other or the masks.
     """
     path = find_class_table(Path(config.root), config.class_table)
@@ -56,18 +57,28 @@ def volume_labels(config: DataConfig, cases: list[Case]) -> Labels:
     count = config.num_classes or len(config.class_names)
     known = count if table is None else len(table.values)
     values: dict[int, Item] = {}
+    errors: list[DataError] = []
     for case in cases[: _LOOKED_AT if known else None]:
         try:
-            values |= {int(value): case for value in np.unique(read_values(case.mask))}
-        except DataError:
+            values |= dict.fromkeys(_values_in(case.mask), case)
+        except DataError as error:
             if not config.skip_unreadable:
                 raise
+            errors.append(error)
     if table is None and set(values) != {0, 255}:
         values |= {value: cases[0] for value in range(count) if value not in values}
-    if any(value < 0 for value in values):
-        wrong = min(values)
-        raise DataError(f"{values[wrong].mask}: the mask holds the value {wrong}; labels are 0 and above")
+    if errors and not values and table is None:
+        for bad in errors:
+            refuse(bad)
+        raise errors[0]
     return labels_by(values, config, table, path)
+
+
+def _values_in(mask: Path) -> list[int]:
+    values = [int(value) for value in np.unique(read_values(mask))]
+    if values[0] < 0:
+        raise DataError(f"{mask}: the mask holds the value {values[0]}; labels are 0 and above")
+    return values
 
 
 def _paired(level: Path, refuse: Refuse) -> tuple[Case, ...]:

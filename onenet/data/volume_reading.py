@@ -91,7 +91,7 @@ def read_labelled(case: Case, channels: int) -> LabelledVolume:
     Raises:
         DataError: a file cannot be read, or the files do not fit each other.
     """
-    for fault in faults_of_grids(case, channels):
+    for _, fault in faults_of_grids(case, channels):
         raise DataError(fault)
     image, mask = read_channels(case), read_values(case.mask)
     if not np.isfinite(image).all():
@@ -115,7 +115,24 @@ def read_values(path: Path) -> NDArray[np.integer]:
     Raises:
         DataError: it cannot be read, or holds other than whole numbers.
     """
-    array = canonical(read_volume(path)).array
+    return labels_in(read_turned(path), path)
+
+
+def read_turned(path: Path) -> NDArray:
+    """The voxels of a file, turned.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return canonical(read_volume(path)).array
+
+
+def labels_in(array: NDArray, path: Path) -> NDArray[np.integer]:
+    """The voxels of a mask as whole numbers.
+
+    Raises:
+        DataError: it holds others.
+    """
     array = array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
     if array.dtype.kind != "f":
         return array.astype(np.uint8) if array.dtype == np.bool_ else array
@@ -137,8 +154,8 @@ def classes_of(mask: NDArray[np.integer], labels: Mapping[int, int], case: Case)
     return to_classes(small, labels, case.mask)
 
 
-def faults_of_grids(case: Case, channels: int) -> Iterator[str]:
-    """What headers alone tell: numbers of channels, and grids that differ; a line each.
+def faults_of_grids(case: Case, channels: int) -> Iterator[tuple[str, str]]:
+    """What headers alone tell: numbers of channels, and grids that differ; a kind (channels or size) and a line each.
 
     Raises:
         DataError: a header cannot be read.
@@ -146,17 +163,18 @@ def faults_of_grids(case: Case, channels: int) -> Iterator[str]:
     first, mask = grid_of(case.image), grid_of(case.mask)
     found = sum(grid_of(path).channels for path in case.images)
     if channels and found != channels:
-        yield f"{case.image}: has {found} channel(s), but the data has {channels}; add what is absent, or remove it"
+        line = f"has {found} channel(s), but the data has {channels}; add what is absent, or remove it"
+        yield "channels", f"{case.image}: {line}"
     if mask.channels != 1:
-        yield f"{case.mask}: has four axes, but a mask has three; save one label per voxel"
+        yield "channels", f"{case.mask}: has four axes, but a mask has three; save one label per voxel"
     for path in (*case.channels, case.mask):
         other, what = grid_of(path), "mask" if path == case.mask else "channel"
         if other.shape != first.shape:
-            yield (f"{path}: the {what} is {_text(other.shape)} voxels, but {case.image.name} is {_text(first.shape)}; "
-                   "resample it to the image")  # fmt: skip
+            sizes = f"{_text(other.shape)} voxels, but {case.image.name} is {_text(first.shape)}"
+            yield "size", f"{path}: the {what} is {sizes}; resample it to the image"
         elif (apart := other.apart(first)) > _ASIDE * min(first.spacing):
-            yield (f"{path}: the {what} lies up to {apart:.3g} mm from where {case.image.name} lies (their affines "
-                   "differ); save it with the affine of the image")  # fmt: skip
+            aside = f"lies up to {apart:.3g} mm from where {case.image.name} lies (their affines differ)"
+            yield "size", f"{path}: the {what} {aside}; save it with the affine of the image"
 
 
 def not_finite(case: Case, image: NDArray[np.float32]) -> str:

@@ -1,6 +1,7 @@
 """Volumes as a data set: slices of whole cases, read alike with every cache, drawn by their foreground."""
 
 import dataclasses
+import json
 import os
 
 import numpy as np
@@ -348,3 +349,19 @@ def test_a_trained_model_prepares_volumes_its_own_way_and_says_which_keys_say_ot
         "volumes are prepared as in the model's training, whatever data.axis and data.intensity says"
     )
     assert "data.spacing and data.neighbours" in told("spacing=[]", "neighbours=1")
+
+
+def test_a_case_without_a_channel_is_left_out_with_a_note_where_bad_ones_may_be(write_msd):
+    root = write_msd(5)
+    for path in sorted((root / "imagesTr").iterdir()):
+        for channel in range(2):
+            (path.with_name(path.name.replace(".nii.gz", f"_{channel:04d}.nii.gz"))).write_bytes(path.read_bytes())
+        path.unlink()
+    found = {"labels": {"background": 0, "ball": 1, "pearl": 2}, "channel_names": {"0": "T1", "1": "T2"}}
+    (root / "dataset.json").write_text(json.dumps(found))
+    (root / "imagesTr" / "case_03_0001.nii.gz").unlink()
+    with pytest.raises(DataError, match="the case has no channel case_03_0001"):
+        open_dataset(parse_spec(f"nnunet:{root}"))
+    dataset = open_dataset(parse_spec(f"nnunet:{root},skip_unreadable=true"))
+    assert sum(len(dataset.sources(split)) for split in ("train", "val", "test")) == 4
+    assert any(note.startswith("left out: ") and "case_03_0001" in note for note in dataset.notes)

@@ -121,3 +121,64 @@ def test_samples_are_drawn(write_msd, onenet_command, tmp_path):
     finished = onenet_command("data", "show", f"msd:{write_msd(4)}", "data.size=32", "--count", "4")
     assert finished.code == 0, finished.err
     assert (tmp_path / "data-sheet.png").stat().st_size > 1000
+
+
+def folder_of(write_msd, count=5):
+    """The cases of `write_msd` in the layout of `volumes`."""
+    root = write_msd(count)
+    (root / "dataset.json").unlink()
+    for old, new in (("imagesTr", "images"), ("labelsTr", "masks")):
+        (root / old).rename(root / new)
+    return root
+
+
+def test_values_below_0_in_one_mask_do_not_stop_the_others(write_msd, onenet_command):
+    root = folder_of(write_msd)
+    rewrite(root / "masks" / "case_01.nii.gz", lambda mask: put(-1)(mask.astype(np.int16)))
+    finished = onenet_command("data", "check", f"volumes:{root}", "--json")
+    (line,) = texts(finished)
+    assert line.startswith("masks/case_01.nii.gz: the mask holds -1, but the labels are 0, 1, 2")
+    assert sum(json.loads(finished.out)["splits"].values()) == 5
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:60]), "cannot be read"),
+        (lambda path: rewrite(path, lambda mask: put(np.nan)(mask.astype(np.float32))), "the mask holds nan"),
+    ],
+)
+def test_masks_that_are_all_bad_are_named_each(write_msd, onenet_command, spoil, message):
+    root = folder_of(write_msd)
+    for path in (root / "masks").iterdir():
+        spoil(path)
+    found = texts(onenet_command("data", "check", f"volumes:{root}", "--json"))
+    assert sorted(text.partition(": ")[0] for text in found) == [f"masks/case_0{number}.nii.gz" for number in range(5)]
+    assert all(message in text for text in found)
+
+
+def test_the_kind_of_a_finding_is_not_taken_from_a_name(write_msd):
+    from onenet.config import parse_spec
+    from onenet.data.check import check_data
+
+    root = write_msd(4, folder="voxels of whole numbers in mm ")
+    rewrite(root / "imagesTr" / "case_01.nii.gz", lambda image: np.stack([image, image], -1))
+    path = root / "labelsTr" / "case_02.nii.gz"
+    path.write_bytes(path.read_bytes()[:60])
+    report = check_data(parse_spec(f"msd:{root}"))
+    assert {finding.kind for finding in report.problems} == {"channels", "unreadable"}
+
+
+def test_the_window_of_regions_is_that_of_training(write_msd, onenet_command):
+    from onenet.config import parse_spec
+    from onenet.data import open_dataset
+
+    root = write_msd(5, labels={"background": 0, "whole": [1, 2], "pearl": [2]}, modality="CT")
+    for path in (root / "imagesTr").iterdir():
+        path.rename(path.with_name(path.name.replace(".nii.gz", "_0000.nii.gz")))
+    found = json.loads((root / "dataset.json").read_text())
+    (root / "dataset.json").write_text(
+        json.dumps(found | {"regions_class_order": [1, 2], "channel_names": {"0": "CT"}})
+    )
+    line = next(note for note in open_dataset(parse_spec(f"nnunet:{root}")).notes if "window" in note)
+    assert f"note: {line}" in onenet_command("data", "check", f"nnunet:{root}").out.splitlines()
