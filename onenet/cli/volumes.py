@@ -194,7 +194,7 @@ def _matches(pattern: str) -> list[Path]:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    """The volumes in a folder and in those below it; one with a DICOM series is a volume itself."""
+    """The volumes in a folder and in those below it; a folder with a DICOM series is a volume, too."""
     from onenet.volumes import is_series, is_volume
 
     found: list[Path] = []
@@ -202,8 +202,7 @@ def _in_folder(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if is_series(place):
             found.append(Path(place))
-        else:
-            found += [Path(place, name) for name in sorted(files) if is_volume(name) and not name.startswith(".")]
+        found += [Path(place, name) for name in sorted(files) if is_volume(name) and not name.startswith(".")]
     return found
 
 

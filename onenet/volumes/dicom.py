@@ -17,6 +17,7 @@ _UNEVEN = 0.02  # of the distance between slices, and at least
 _UNEVEN_MM = 0.05
 _PREAMBLE = 128
 _LOOKED_AT = 8  # files of a folder
+_CONTENTS = "DICOMDIR"  # of a disc: it lists the series and is none
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +145,8 @@ def _step(folder: Path, slices: Sequence[Slice], normal: NDArray[np.float64]) ->
 
 
 def _begins_as_dicom(path: Path) -> bool:
+    if path.name.upper() == _CONTENTS:
+        return False
     try:
         with path.open("rb") as file:
             return file.read(_PREAMBLE + 4)[_PREAMBLE:] == b"DICM"

@@ -48,6 +48,14 @@ def test_folders_are_searched_to_their_ends_and_a_series_is_one_case(place):
     assert named("in") == expected and named("i*") == expected and are_volumes(["i*"])
 
 
+def test_a_disc_is_the_series_on_it_and_the_volumes_beside_their_slices(place):
+    place("disc/readme.txt")
+    write_series(Path("disc/study"), np.zeros((2, 2, 2), np.uint16))
+    Path("disc/DICOMDIR").write_bytes(Path("disc/study/000.dcm").read_bytes())
+    place("disc/study/converted.nii.gz")
+    assert named("disc") == {"study": ["disc/study"], "converted": ["disc/study/converted.nii.gz"]}
+
+
 def test_the_series_that_one_stands_in_has_the_name_of_its_folder(place, tmp_path, monkeypatch):
     write_series(tmp_path / "scan", np.zeros((2, 2, 2), np.uint16))
     monkeypatch.chdir(tmp_path / "scan")

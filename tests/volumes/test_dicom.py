@@ -81,6 +81,12 @@ def test_a_folder_without_dicom_is_told(tmp_path):
         read_volume(tmp_path)
 
 
+def test_the_contents_of_a_disc_are_no_slice(series):
+    folder, *_ = series
+    (folder / "dicomdir").write_bytes(next(folder.iterdir()).read_bytes())
+    assert read_header(folder)[0][2] == 3
+
+
 def test_slices_of_different_scales_keep_their_values(tmp_path):
     """As in PET: every slice has its own slope, and the first one's would make whole numbers of all."""
     folder = tmp_path / "scan"
