@@ -92,7 +92,7 @@ def check_case(case: Case, split: str, channels: int, labels: Mapping[int, int])
         faults += [("unreadable", str(error))] if isinstance(error, DataError) else []
     kind = "unreadable"
     try:
-        mask = read_turned(case.mask)
+        mask = read_turned(case.mask, case.image)
         kind = "labels"
         values, counts = np.unique(labels_in(mask, case.mask), return_counts=True)
         voxels = {int(value): int(count) for value, count in zip(values, counts, strict=True)}

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,8 @@ from numpy.typing import NDArray
 from onenet.data.cases import Case
 from onenet.data.sample import to_classes
 from onenet.errors import DataError
-from onenet.volumes import Volume, canonical, read_header, read_volume
-
-_ASIDE = 0.1  # of a voxel, by which image and mask may lie apart: affines are rounded when they are written
-_SHOWN = 6
+from onenet.volumes import ASIDE, Volume, apart, canonical, on_one_grid, read_header, read_volume
+from onenet.volumes.files import Header
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,7 @@ class Grid:
 
     def apart(self, other: "Grid") -> float:
         """The longest way, in millimetres, between the same corner of the one grid and of the other."""
-        corners = np.array([*product(*((0, length - 1) for length in self.shape))])
-        both = [corners @ grid.affine[:3, :3].T + grid.affine[:3, 3] for grid in (self, other)]
-        return float(np.linalg.norm(both[0] - both[1], axis=1).max())
+        return apart(self.shape, self.affine, other.affine)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,31 +49,44 @@ class LabelledVolume:
     grid: Grid
 
 
-def grid_of(path: Path) -> Grid:
-    """The grid of a file, from its header alone.
+def grid_of(path: Path, first: Path | None = None) -> Grid:
+    """The grid of a file, from its header alone, found by letting `canonical` turn an array without content.
+
+    Args:
+        path: of the file.
+        first: the first file of its case, by which it is turned where both lie on one grid.
 
     Raises:
         DataError: it cannot be read, or has neither three nor four axes.
     """
+    shape, affine = _header(path)
+    empty = np.broadcast_to(np.zeros(1, np.uint8), shape)
+    turned = canonical(Volume(array=empty, affine=affine, file=path), _turned_by(path, first))
+    x, y, z = turned.array.shape[:3]
+    return Grid((x, y, z), shape[3] if len(shape) == 4 else 1, turned.affine)
+
+
+def _turned_by(path: Path, first: Path | None) -> NDArray[np.float64]:
+    """The affine that says how a file is turned."""
+    shape, affine = _header(path)
+    try:
+        first_shape, by = _header(first or path)
+    except DataError:  # which is told where the first file itself is read
+        return affine
+    return by if on_one_grid(shape, affine, first_shape, by) else affine
+
+
+def _header(path: Path) -> Header:
     try:
         state = path.stat()
     except OSError:
         raise DataError(f"{path}: no such file") from None
-    return _grid_of(path, state.st_size, state.st_mtime_ns)
+    return _header_of(path, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=100_000)
-def _grid_of(path: Path, size: int, time: int) -> Grid:
-    shape, affine = read_header(path)
-    return _grid(path, shape, affine)
-
-
-def _grid(path: Path, shape: tuple[int, ...], affine: NDArray[np.float64]) -> Grid:
-    """The grid that `canonical` gives, found by letting it turn an array without content."""
-    empty = np.broadcast_to(np.zeros(1, np.uint8), shape)
-    turned = canonical(Volume(array=empty, affine=affine, file=path))
-    x, y, z = turned.array.shape[:3]
-    return Grid((x, y, z), shape[3] if len(shape) == 4 else 1, turned.affine)
+def _header_of(path: Path, size: int, time: int) -> Header:
+    return read_header(path)
 
 
 def read_labelled(case: Case, channels: int) -> LabelledVolume:
@@ -93,7 +101,7 @@ def read_labelled(case: Case, channels: int) -> LabelledVolume:
     """
     for _, fault in faults_of_grids(case, channels):
         raise DataError(fault)
-    image, mask = read_channels(case), read_values(case.mask)
+    image, mask = read_channels(case), labels_in(read_turned(case.mask, case.image), case.mask)
     if not np.isfinite(image).all():
         raise DataError(not_finite(case, image))
     return LabelledVolume(image, mask, grid_of(case.image))
@@ -105,7 +113,7 @@ def read_channels(case: Case) -> NDArray[np.float32]:
     Raises:
         DataError: a file cannot be read.
     """
-    parts = [canonical(read_volume(path)).array for path in case.images]
+    parts = [read_turned(path, case.image) for path in case.images]
     return np.concatenate([part if part.ndim == 4 else part[..., None] for part in parts], axis=-1, dtype=np.float32)
 
 
@@ -118,13 +126,14 @@ def read_values(path: Path) -> NDArray[np.integer]:
     return labels_in(read_turned(path), path)
 
 
-def read_turned(path: Path) -> NDArray:
-    """The voxels of a file, turned.
+def read_turned(path: Path, first: Path | None = None) -> NDArray:
+    """The voxels of a file, turned as `grid_of` says.
 
     Raises:
         DataError: it cannot be read.
     """
-    return canonical(read_volume(path)).array
+    volume = read_volume(path)
+    return canonical(volume, _turned_by(path, first)).array
 
 
 def labels_in(array: NDArray, path: Path) -> NDArray[np.integer]:
@@ -168,13 +177,13 @@ def faults_of_grids(case: Case, channels: int) -> Iterator[tuple[str, str]]:
     if mask.channels != 1:
         yield "channels", f"{case.mask}: has four axes, but a mask has three; save one label per voxel"
     for path in (*case.channels, case.mask):
-        other, what = grid_of(path), "mask" if path == case.mask else "channel"
+        other, what = grid_of(path, case.image), "mask" if path == case.mask else "channel"
         if other.shape != first.shape:
             sizes = f"{_text(other.shape)} voxels, but {case.image.name} is {_text(first.shape)}"
             yield "size", f"{path}: the {what} is {sizes}; resample it to the image"
-        elif (apart := other.apart(first)) > _ASIDE * min(first.spacing):
-            aside = f"lies up to {apart:.3g} mm from where {case.image.name} lies (their affines differ)"
-            yield "size", f"{path}: the {what} {aside}; save it with the affine of the image"
+        elif (aside := other.apart(first)) > ASIDE * min(first.spacing):
+            where = f"lies up to {aside:.3g} mm from where {case.image.name} lies (their affines differ)"
+            yield "size", f"{path}: the {what} {where}; save it with the affine of the image"
 
 
 def not_finite(case: Case, image: NDArray[np.float32]) -> str:

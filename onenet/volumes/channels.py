@@ -6,10 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from onenet.errors import DataError
+from onenet.volumes.grids import on_one_grid
 from onenet.volumes.orientation import with_axes_of
 from onenet.volumes.volume import Volume
-
-_ASIDE = 0.1  # of a voxel, by which channels may lie apart: affines are rounded when they are written
 
 
 def join_channels(volumes: Sequence[Volume]) -> Volume:
@@ -21,7 +20,7 @@ def join_channels(volumes: Sequence[Volume]) -> Volume:
     first = volumes[0]
     volumes = [first, *(with_axes_of(volume, first) for volume in volumes[1:])]
     for volume in volumes:
-        if volume.array.shape[:3] != first.array.shape[:3] or _apart(volume, first) > _ASIDE * min(first.spacing):
+        if not on_one_grid(volume.array.shape, volume.affine, first.array.shape, first.affine):
             raise DataError(f"{volume.file}: lies elsewhere than {first.file.name}; channels of a case share one grid")
         check_finite(volume)
     if len(volumes) == 1:
@@ -40,9 +39,3 @@ def check_finite(volume: Volume) -> None:
         count = int((~np.isfinite(volume.array)).sum())
         raise DataError(f"{volume.file}: has {count} voxel(s) that are no numbers (NaN or infinite); set them to the "
                         "background's value")  # fmt: skip
-
-
-def _apart(one: Volume, other: Volume) -> float:
-    """The longest way in millimetres between the same corner of two volumes of one shape."""
-    corners = np.stack(np.meshgrid(*((0, n - 1) for n in one.array.shape[:3]), [1]), axis=-1).reshape(-1, 4)
-    return float(np.linalg.norm(corners @ (one.affine - other.affine).T, axis=1).max())

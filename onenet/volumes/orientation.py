@@ -10,16 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onenet.volumes.grids import on_one_grid
 from onenet.volumes.volume import Volume
 
 _RAS = np.array([[0, 1], [1, 1], [2, 1]])
 
 
-def canonical(volume: Volume) -> Volume:
-    """The volume with its axes to the right, the front and the head; a view of the same voxels."""
+def canonical(volume: Volume, by: NDArray[np.float64] | None = None) -> Volume:
+    """The volume with its axes to the right, the front and the head; a view of the same voxels.
+
+    Args:
+        volume: in any orientation.
+        by: the affine that says how to turn, where it is that of another file on the same grid: at 45 degrees rounding
+            alone decides which axis points to the right.
+    """
     from nibabel import orientations
 
-    turn = orientations.io_orientation(volume.affine)
+    turn = orientations.io_orientation(volume.affine if by is None else by)
     array = orientations.apply_orientation(volume.array, turn)
     affine = volume.affine @ orientations.inv_ornt_aff(turn, volume.array.shape[:3])
     return Volume(array, affine, volume.file, volume.header, volume.files)
@@ -37,6 +44,8 @@ def with_axes_of(volume: Volume, like: Volume) -> Volume:
     """The volume with its axes in the order and direction of another one's; nothing is interpolated."""
     from nibabel import orientations
 
+    if on_one_grid(volume.array.shape, volume.affine, like.array.shape, like.affine):
+        return volume  # at 45 degrees rounding could turn the two differently
     there = canonical(volume)
     back = orientations.ornt_transform(_RAS, orientations.io_orientation(like.affine))
     array = orientations.apply_orientation(there.array, back)

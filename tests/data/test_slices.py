@@ -365,3 +365,20 @@ def test_a_case_without_a_channel_is_left_out_with_a_note_where_bad_ones_may_be(
     dataset = open_dataset(parse_spec(f"nnunet:{root},skip_unreadable=true"))
     assert sum(len(dataset.sources(split)) for split in ("train", "val", "test")) == 4
     assert any(note.startswith("left out: ") and "case_03_0001" in note for note in dataset.notes)
+
+
+def test_rounding_does_not_turn_a_mask_otherwise_than_its_image(write_msd):
+    """At 45 degrees two axes point as much to the right as one another."""
+    root = write_msd(4)
+    before = opened(root)
+    straight = [before.read(item) for item in before.split("train")[:4]]
+    for folder, degrees in (("imagesTr", 45 + 1e-5), ("labelsTr", 45 - 1e-5)):
+        for path in (root / folder).iterdir():
+            array = np.asanyarray(nibabel.load(path).dataobj)
+            c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+            affine = np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+            nibabel.save(nibabel.Nifti1Image(array, affine), path)
+    dataset = opened(root)
+    dataset.check_sizes("train")
+    for one, other in zip(straight, (dataset.read(item) for item in dataset.split("train")[:4]), strict=True):
+        assert sorted(one.image[one.mask == 1].ravel()) == sorted(other.image[other.mask == 1].ravel())

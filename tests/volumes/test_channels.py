@@ -24,6 +24,17 @@ def test_channels_stand_behind_one_another():
     assert join_channels([one]) is one
 
 
+def test_rounding_does_not_turn_one_channel_otherwise_than_another():
+    volumes = []
+    for name, degrees in (("a.nii", 45 + 1e-5), ("b.nii", 45 - 1e-5)):
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        affine = np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+        array = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+        volumes.append(Volume(array, affine, Path(name)))
+    joined = join_channels(volumes)
+    assert np.array_equal(joined.array[..., 0], joined.array[..., 1])
+
+
 def test_affines_may_differ_by_rounding_but_not_by_a_part_of_a_voxel():
     near, far = AFFINE.copy(), AFFINE.copy()
     near[0, 3], far[0, 3] = 0.1, 0.3
