@@ -30,7 +30,7 @@ from onenet.errors import DataError, OneNetError
 from onenet.images import atomic_write
 from onenet.volumes import files_of, normalise, resample_in_plane, resampled_size, slices
 
-VERSION = 1  # of what is in the files; another one makes them anew
+VERSION = 2  # of what is in the files; another one makes them anew
 WHITE = 65535
 
 _making = threading.Lock()

@@ -1,6 +1,7 @@
 """Grey values -> [0, 1], by a rule that a card can carry, so that prediction does what training did.
 
-{"kind": "percentiles", "low": 0.5, "high": 99.5}   the percentiles of a channel become 0 and 1 (MR, anything)
+{"kind": "percentiles", "low": 0.5, "high": 99.5}   the percentiles of a channel become 0 and 1 (MR, anything); where
+                                                    nearly all is one value, its least and its greatest value do
 {"kind": "zscore", "reach": 3}                      mean and standard deviation of the body's voxels (not 0, where there
                                                     are zeros); so many deviations either way become 0 and 1
 {"kind": "window", "low": -160, "high": 240}        these values become 0 and 1 (CT); or "centre" and "width"
@@ -35,6 +36,8 @@ def _bounds(array: NDArray[Any], rule: Mapping[str, Any]) -> tuple[float, float]
     """The values that become 0 and 1."""
     if rule["kind"] == "percentiles":
         low, high = np.percentile(array, (float(rule["low"]), float(rule["high"])))
+        if not high > low:  # PET, or an angiogram behind a mask
+            low, high = array.min(), array.max()
         return float(low), float(high)
     if rule["kind"] == "zscore":
         body = array[array != 0]

@@ -28,6 +28,15 @@ def test_each_rule_is_its_definition(shape):
         assert np.allclose(found({"kind": "window", "centre": 120, "width": 160}), window, atol=1e-6)
 
 
+def test_what_little_stands_out_of_one_value_is_seen():
+    array = np.zeros((10, 10, 100, 2), np.float32)
+    array[0, 0, :3, 0] = 50, 100, 25
+    array[..., 1], array[1, 1, 1, 1] = 7, -3
+    found = normalise(array, {"kind": "percentiles"})
+    assert np.array_equal(found[..., 0], array[..., 0] / 100)
+    assert found[1, 1, 1, 1] == 0 and (found[..., 1] == 1).sum() == array[..., 1].size - 1
+
+
 def test_an_empty_volume_becomes_0():
     assert (normalise(np.full((3, 3, 3), 7, np.int16), {"kind": "percentiles"}) == 0).all()
 
