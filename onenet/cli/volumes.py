@@ -80,7 +80,7 @@ def parse_steps(text: str, segmenter: "Segmenter") -> dict[str, list[int]] | Non
     """What --postprocess says: None for what the card says, else steps for all classes but the background.
 
     Raises:
-        ConfigError: an unknown word.
+        ConfigError: an unknown word, or the model has no background that could take the place of what is removed.
     """
     from onenet.errors import ConfigError, did_you_mean
     from onenet.volumes.components import STEPS
@@ -93,6 +93,9 @@ def parse_steps(text: str, segmenter: "Segmenter") -> dict[str, list[int]] | Non
     for word in words:
         if word not in STEPS:
             raise ConfigError(f"--postprocess {word!r}: {did_you_mean(word, [*STEPS, 'both', 'none', 'card', 'auto'])}")
+    if words and card.background is None and not card.overlapping:
+        raise ConfigError(f"--postprocess {text}: the model has no background class, so nothing can take the place "
+                          "of what is removed; leave it out, or give none")  # fmt: skip
     classes = [index for index in range(card.num_classes) if index != card.background or card.overlapping]
     return dict.fromkeys(words, classes)
 

@@ -238,6 +238,18 @@ def test_specks_and_holes_go_where_it_is_asked_for(onenet_command, volume_model,
     assert np.array_equal(masks[1] == 1, largest_part(masks[0] == 1))
 
 
+def test_specks_are_refused_where_no_background_could_take_their_place(onenet_command, volume_model, tmp_path):
+    network = onenet.load(volume_model)
+    onenet.save(network, tmp_path / "m.safetensors", network.card.replace(background=None))
+    with_axes(scan(), "RAS", tmp_path / "scan.nii.gz")
+    for steps in ("largest", "holes", "both"):
+        refused = onenet_command("predict", "m.safetensors", "scan.nii.gz", "--postprocess", steps)
+        assert refused.code == 2 and "the model has no background class" in refused.error
+        assert not (tmp_path / "predictions").exists()
+    for steps in ("none", "card"):
+        assert onenet_command("predict", "m.safetensors", "scan.nii.gz", "--postprocess", steps).code == 0
+
+
 def test_channels_in_files_of_their_own_are_one_case(onenet_command, tmp_path):
     model = onenet.create_model("onenet-ed-4", in_channels=2, num_classes=2, width=4, depth=2)
     volume = {"axis": 2, "spacing": [2.0, 2.0], "intensity": {"kind": "zscore"}, "neighbours": 0}
