@@ -1,19 +1,23 @@
 """What a comparison found, as Markdown: a row per network, the quickest first."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onenet.study.timing import PRECISIONS
+
+_FLOAT_BYTES = 4  # of a parameter
+
 
 @dataclass(frozen=True)
 class Point:
-    """A network as the quicker one of its files, INT8 or float.
+    """A network as one of its files, in INT8 or in float.
 
     Attributes:
-        precision: of that file.
-        ms: its median; None where nothing was timed.
-        megabytes: of the INT8 file; None where there is none.
+        ms: its median; None where it was not timed.
+        megabytes: of the file, in float where no size was kept that of the parameters; None where there is no file.
         scores: by set, the mean IoU of that file for every seed.
     """
 
@@ -30,13 +34,13 @@ def comparison_markdown(result: Mapping[str, Any]) -> str:
     head = ["network", "parameters, M", "GMAC", "INT8, MB", "INT8, ms", "float, ms", "in float", "rate", *sets]
     lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
     times = _times(result)
-    for point in points(result):
-        cells = [cell for cell in result["cells"] if cell["model"] == point.model]
+    for model in _quickest_first(result):
+        cells = [cell for cell in result["cells"] if cell["model"] == model]
         first = cells[0]
         scores = (_score([cell for cell in cells if cell["set"] == one]) for one in sets)
         row = [
-            point.model, f"{first['parameters'] / 1e6:.2f}", f"{first['gmacs']:.2f}", _number(point.megabytes, 2),
-            *(_number(times.get((point.model, precision)), 1) for precision in ("int8", "float")),
+            model, f"{first['parameters'] / 1e6:.2f}", f"{first['gmacs']:.2f}", _number(_megabytes(cells, "int8"), 2),
+            *(_number(times.get((model, precision)), 1) for precision in ("int8", "float")),
             str(first["files"].get("islands", "")), f"{first['learning_rate']:g}", *scores,
         ]  # fmt: skip
         lines.append(f"| {' | '.join(row)} |")
@@ -47,20 +51,42 @@ def comparison_markdown(result: Mapping[str, Any]) -> str:
 
 
 def points(result: Mapping[str, Any]) -> list[Point]:
-    """Every network as the quicker one of its files, the quickest first."""
+    """Both files of every network, INT8 and float, those of the quickest network first."""
     times, found = _times(result), []
-    for model in dict.fromkeys(cell["model"] for cell in result["cells"]):
+    for model in _quickest_first(result):
         cells = [cell for cell in result["cells"] if cell["model"] == model]
-        known = {precision: ms for (name, precision), ms in times.items() if name == model}
-        precision = min(known, key=lambda key: known[key]) if known else "int8"
-        scores: dict[str, tuple[float, ...]] = {}
-        for cell in cells:
-            score = cell["mean_iou"] if precision == "float" else cell["files"].get("mean_iou")
-            if score is not None:
-                scores[cell["set"]] = (*scores.get(cell["set"], ()), score)
-        megabytes = next((c["files"]["megabytes"] for c in cells if "megabytes" in c["files"]), None)
-        found.append(Point(model, precision, known.get(precision), megabytes, scores))
-    return sorted(found, key=lambda point: float("inf") if point.ms is None else point.ms)
+        for precision in PRECISIONS:
+            scores: dict[str, tuple[float, ...]] = {}
+            for cell in cells:
+                score = cell["mean_iou"] if precision == "float" else cell["files"].get("mean_iou")
+                if score is not None:
+                    scores[cell["set"]] = (*scores.get(cell["set"], ()), score)
+            found.append(Point(model, precision, times.get((model, precision)), _megabytes(cells, precision), scores))
+    return found
+
+
+def keeps_float_sizes(result: Mapping[str, Any]) -> bool:
+    """Whether the size of every float file is of the file; results of earlier versions know that of INT8 files only."""
+    return all("float_megabytes" in cell["files"] for cell in result["cells"] if "megabytes" in cell["files"])
+
+
+def _quickest_first(result: Mapping[str, Any]) -> list[str]:
+    """The networks by the time of the quicker one of their files; those that were not timed are last."""
+    quickest: dict[str, float] = {}
+    for (model, _), ms in _times(result).items():
+        quickest[model] = min(ms, quickest.get(model, math.inf))
+    models = dict.fromkeys(cell["model"] for cell in result["cells"])
+    return sorted(models, key=lambda model: quickest.get(model, math.inf))
+
+
+def _megabytes(cells: Sequence[Mapping[str, Any]], precision: str) -> float | None:
+    first = next((cell for cell in cells if "megabytes" in cell["files"]), None)
+    if first is None:
+        return None
+    files: Mapping[str, Any] = first["files"]
+    if precision == "int8":
+        return files["megabytes"]
+    return files.get("float_megabytes", _FLOAT_BYTES * first["parameters"] / 1e6)
 
 
 def _times(result: Mapping[str, Any]) -> dict[tuple[str, str], float]:

@@ -1,6 +1,7 @@
 """What a finished run of a comparison costs and scores, in float and in INT8."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import onenet
@@ -62,12 +63,20 @@ def _exported(folder: RunFolder, config: Config, split: str) -> dict[str, Any]:
     names = {
         made.suffix: path.name for made, path in zip(graphs, write_onnx(graphs, folder.path, "model"), strict=True)
     }
-    integers = next(made for made in reversed(graphs) if made.description.precision == "int8")
+    exact, integers = (
+        next(made for made in reversed(graphs) if (made.description.precision == "int8") == wanted)
+        for wanted in (False, True)
+    )
     file = folder.path / names[integers.suffix]
     found = evaluate(file, config.data, split, details=False).report
     return {
         "float": [name for suffix, name in names.items() if "int8" not in suffix],
         "int8": [name for suffix, name in names.items() if "int8" in suffix],
-        "megabytes": round(file.stat().st_size / 1e6, 3), "mean_iou": found.mean_iou,
+        "megabytes": _megabytes(file), "float_megabytes": _megabytes(folder.path / names[exact.suffix]),
+        "mean_iou": found.mean_iou,
         "islands": len(integers.islands), "kept_float": list(integers.description.kept_float),
     }  # fmt: skip
+
+
+def _megabytes(file: Path) -> float:
+    return round(file.stat().st_size / 1e6, 3)

@@ -13,7 +13,7 @@ from onenet.errors import ConfigError, OneNetError, TrainError
 from onenet.study.claims import TakenError, claim
 from onenet.study.comparison import run_comparison, train_comparison
 from onenet.study.comparison_table import comparison_markdown, points
-from onenet.study.front_plot import Mark, draw_front, front
+from onenet.study.front_plot import OTHERS, OURS, Mark, draw_front, front
 from onenet.study.plan import Comparison, ImageSet
 
 MODELS = ("onenet-ed-4,width=4,depth=2", "onenet-x-n,width=8,deepest=8")
@@ -218,30 +218,60 @@ def test_the_table_has_a_row_per_network_the_quickest_first():
     assert lines[4] == "| odd | 1.00 | 0.50 |  |  |  |  | 0.001 | (0.500) |"
 
 
-def test_a_network_stands_for_the_quicker_one_of_its_files_with_that_ones_score():
-    found = {point.model: point for point in points(RESULT)}
-    assert (found["onenet-x-s"].precision, found["onenet-x-s"].scores) == ("int8", {"pet": (0.69, 0.71)})
-    assert (found["light"].precision, found["light"].ms, found["light"].scores) == ("float", 3.0, {"pet": (0.65,)})
-    assert (found["odd"].ms, found["odd"].scores) == (None, {})
+def test_a_network_has_a_point_for_each_of_its_files_with_that_ones_score():
+    found = {(point.model, point.precision): point for point in points(RESULT)}
+    assert list(dict.fromkeys(model for model, _ in found)) == ["onenet-x-s", "light", "odd"]  # the quickest first
+    integers, exact = found["onenet-x-s", "int8"], found["onenet-x-s", "float"]
+    assert (integers.ms, integers.megabytes, integers.scores) == (2.0, 0.9, {"pet": (0.69, 0.71)})
+    assert (exact.ms, exact.megabytes, exact.scores) == (5.0, 4.0, {"pet": (0.70, 0.72)})
+    assert [found["light", precision].ms for precision in ("int8", "float")] == [4.0, 3.0]
+    assert (found["odd", "int8"].scores, found["odd", "float"].megabytes) == ({}, None)
 
 
-def test_the_picture_has_a_point_for_each_network_that_was_timed():
-    root = ElementTree.fromstring(draw_front(RESULT, "pet", "ms"))
-    circles = [element for element in root if element.tag.endswith("circle")]
-    assert len(circles) == 2
-    quick, slow = circles
-    assert float(quick.get("cx")) < float(slow.get("cx")) and float(quick.get("cy")) < float(slow.get("cy"))
-    texts = [element.text for element in root if element.tag.endswith("text")]
-    assert "onenet-x-s" in texts and "light (float)" in texts and "odd" not in texts
+def test_the_size_of_a_float_file_is_kept_and_of_earlier_results_that_of_the_parameters(done, tmp_path):
+    result, _ = done
+    for one in result["cells"]:
+        folder = tmp_path / "study" / one["folder"]
+        sizes = {round((folder / name).stat().st_size / 1e6, 3) for name in one["files"]["float"]}
+        assert one["files"]["float_megabytes"] in sizes
+    assert "4 bytes" not in draw_front(result, "one", "megabytes")
+    assert "MB of the file, in float 4 bytes a parameter" in draw_front(RESULT, "pet", "megabytes")
+
+
+def circles(picture):
+    return [element for element in ElementTree.fromstring(picture) if element.tag.endswith("circle")]
+
+
+def test_the_picture_has_a_mark_for_each_file_that_was_timed():
+    picture = draw_front(RESULT, "pet", "ms")
+    legend, marks = circles(picture)[:2], circles(picture)[2:]
+    assert [mark.get("fill") == "white" for mark in legend] == [False, True]
+    assert [(mark.get("fill") == "white", mark.get("stroke")) for mark in marks] == [
+        (True, OURS), (False, OURS), (True, OTHERS), (False, OTHERS)
+    ]  # fmt: skip
+    across = [float(mark.get("cx")) for mark in marks]  # 5, 2, 3 and 4 ms
+    assert across[1] < across[2] < across[3] < across[0]
+    texts = [element.text for element in ElementTree.fromstring(picture) if element.tag.endswith("text")]
+    assert {"onenet-x-s", "light", "INT8", "float", "front"} <= set(texts) and "odd" not in texts
     with pytest.raises(ValueError, match="no network has"):
         draw_front(RESULT, "nuclei", "ms")
 
 
 def test_the_front_is_what_nothing_beats():
-    shown = [Mark(name, cost, score, 0.0) for name, cost, score in (
+    shown = [Mark(name, "int8", cost, score) for name, cost, score in (
         ("a", 1.0, 0.5), ("b", 2.0, 0.4), ("c", 3.0, 0.6), ("d", 3.0, 0.55), ("e", 9.0, 0.6),
     )]  # fmt: skip
     assert [point.name for point in front(shown)] == ["a", "c"]
+
+
+@pytest.mark.parametrize("cost", ["ms", "megabytes"])
+def test_a_float_file_is_on_the_front_where_it_is_the_best(cost):
+    """As that of DABNet on CamVid: slower than its INT8 file, larger, and better than anything."""
+    result = RESULT | {"cells": [cell("onenet-x-s", 0, 0.60, 0.61), cell("light", 0, 0.65, 0.2)]}
+    root = ElementTree.fromstring(draw_front(result, "pet", cost))
+    line = next(element for element in root if element.tag.endswith("polyline")).get("points").split()
+    _, ours, light, _ = [f"{mark.get('cx')},{mark.get('cy')}" for mark in circles(ElementTree.tostring(root))[2:]]
+    assert line == [ours, light]
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(plan, tmp_path):
