@@ -6,20 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onenet.config import Config, load_config
-from onenet.errors import ConfigError, TrainError
+from onenet.config import Config
+from onenet.errors import TrainError
 from onenet.images import atomic_write
 from onenet.study.claims import TakenError, claim
-from onenet.study.plan import Comparison, ImageSet
+from onenet.study.plan import Comparison
 from onenet.study.scored_cell import scored
-from onenet.training.changes import changed_keys
+from onenet.study.settings import Cell, configuration, folder_name, refuse_other
 from onenet.training.folder import RunFolder
 from onenet.training.run import Run
 
 _FAILED = "failed.txt"  # why a run gave no model
 
 OnRun = Callable[[Run], None]
-Cell = tuple[ImageSet, str, int]  # set, model, seed
 
 
 class Cells:
@@ -114,27 +113,17 @@ class Cells:
 
     def _folder(self, cell: Cell, rate: float, trial: int = 0) -> RunFolder:
         one, model, seed = cell
-        name = model.replace(",", "-").replace("=", "")
-        return RunFolder(self.out / one.name / f"{name}-rate{rate:g}-seed{seed}{f'-trial{trial}' if trial else ''}")
+        name = f"{folder_name(model)}-rate{rate:g}-seed{seed}{f'-trial{trial}' if trial else ''}"
+        return RunFolder(self.out / one.name / name)
 
     def _configuration(self, cell: Cell, rate: float, trial: int = 0) -> Config:
-        one, model, seed = cell
-        name, *sizes = model.split(",")
-        return load_config(
-            self.plan.recipe,
-            [
-                *self.plan.overrides, *one.overrides, *self.overrides, f"data.root={self.root / one.folder}",
-                f"model.name={name}", *(f"model.{size}" for size in sizes), f"train.learning_rate={rate:g}",
-                f"train.seed={seed}", *([f"train.epochs={trial}"] if trial else []),
-            ],
-        )  # fmt: skip
+        own = [f"train.learning_rate={rate:g}", *([f"train.epochs={trial}"] if trial else [])]
+        return configuration(self.plan, cell, self.root, self.overrides, own)
 
     def _trained(self, cell: Cell, rate: float, trial: int = 0) -> RunFolder:
         """The folder of a run that is finished; a `trial` takes so many epochs only."""
         folder, config = self._folder(cell, rate, trial), self._configuration(cell, rate, trial)
-        begun = (folder.path / "config.toml").is_file()
-        if begun and (keys := changed_keys(folder.config().to_dict(), config)):
-            raise ConfigError(f"{folder.path}: holds a cell with {', '.join(keys)}; choose another --out")
+        refuse_other(folder, config)
         if not _is_finished(folder):
             with claim(folder.path):
                 self._finish(folder, config)

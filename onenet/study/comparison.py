@@ -5,14 +5,15 @@ train the cells of one study together.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from onenet.errors import TrainError
-from onenet.study.cells import Cell, Cells, OnRun
+from onenet.study.cells import Cells, OnRun
 from onenet.study.claims import TakenError
 from onenet.study.plan import Comparison, refuse_another
+from onenet.study.settings import called, cells_of
 from onenet.study.timing import timed
 from onenet.training.folder import environment
 
@@ -51,11 +52,11 @@ def run_comparison(
     missing, failed = _train(study, plan, say, train)
     left_out = {*missing, *(one["cell"] for one in failed)}
     done = []
-    for cell in _cells(plan):
-        if _called(cell) in left_out:
+    for cell in cells_of(plan):
+        if called(cell) in left_out:
             continue
         if not (found := study.known(cell)):
-            say(f"scoring {_called(cell)}")
+            say(f"scoring {called(cell)}")
             found = study.score(cell)
         done.append(found)
     return {
@@ -83,35 +84,25 @@ def train_comparison(
 def _train(study: Cells, plan: Comparison, say: Say, train: bool) -> tuple[list[str], list[dict[str, str]]]:
     """Train every cell, whatever another process works on later; which are missing, and which failed and why."""
     started, missing, failed = time.monotonic(), [], []
-    left = [cell for cell in _cells(plan) if not study.known(cell)]
+    left = [cell for cell in cells_of(plan) if not study.known(cell)]
     told: set[str] = set()
     while left:
         taken = []
         for cell in left:
             late = not train or (plan.minutes and time.monotonic() - started > 60 * plan.minutes)
             if late and not study.is_trained(cell):
-                missing.append(_called(cell))
+                missing.append(called(cell))
                 continue
-            if _called(cell) not in told and not study.is_trained(cell):
-                say(f"training {_called(cell)}")
-            told.add(_called(cell))
+            if called(cell) not in told and not study.is_trained(cell):
+                say(f"training {called(cell)}")
+            told.add(called(cell))
             try:
                 study.train(cell)
             except TakenError:
                 taken.append(cell)
             except TrainError as error:
-                failed.append({"cell": _called(cell), "reason": str(error)})
+                failed.append({"cell": called(cell), "reason": str(error)})
         if len(taken) == len(left):
             time.sleep(_PAUSE)
         left = taken
     return missing, failed
-
-
-def _cells(plan: Comparison) -> Iterator[Cell]:
-    """In the order of their worth: a first seed of everything before the second of anything."""
-    return ((one, model, seed) for seed in plan.seeds for one in plan.sets for model in one.models or plan.models)
-
-
-def _called(cell: Cell) -> str:
-    one, model, seed = cell
-    return f"{one.name}: {model}, seed {seed}"

@@ -14,7 +14,7 @@ from onenet.errors import ConfigError
 from onenet.metrics.cases import CaseReport
 from onenet.scoring import evaluate
 from onenet.study.plan import Plan
-from onenet.training.changes import changed_keys
+from onenet.study.settings import refuse_other
 from onenet.training.folder import RunFolder, environment
 from onenet.training.run import Run
 
@@ -53,10 +53,8 @@ def run_folds(
     for fold in range(count):
         config = load_config(plan.recipe, [*words, f"data.fold={fold}"])
         folder = RunFolder(out / f"fold-{fold}")
-        begun = (folder.path / "config.toml").is_file()
-        if begun and (keys := changed_keys(folder.config().to_dict(), config)):
-            raise ConfigError(f"{folder.path}: holds a fold with {', '.join(keys)}; choose another --out")
-        on_cell(Run(config, folder, resume=begun))
+        refuse_other(folder, config, "fold")
+        on_cell(Run(config, folder, resume=(folder.path / "config.toml").is_file()))
         report = evaluate(folder.model, config.data, plan.split).cases
         assert report is not None
         reports.append(report)

@@ -9,12 +9,11 @@ from typing import Any
 from onenet.bench.complexity import measure
 from onenet.checkpoint import parameter_count
 from onenet.config import Config, load_config
-from onenet.errors import ConfigError
 from onenet.images import atomic_write
 from onenet.models.catalog import create_model
 from onenet.scoring import evaluate
 from onenet.study.plan import Plan
-from onenet.training.changes import changed_keys
+from onenet.study.settings import refuse_other
 from onenet.training.folder import RunFolder, environment
 from onenet.training.run import Run
 
@@ -37,9 +36,7 @@ def run_plan(
         folder = RunFolder(out / f"{model}-seed{seed}")
         done = folder.path / "cell.json"
         config = load_config(plan.recipe, [*plan.overrides, *overrides, f"model.name={model}", f"train.seed={seed}"])
-        begun = (folder.path / "config.toml").is_file()
-        if begun and (keys := changed_keys(folder.config().to_dict(), config)):
-            raise ConfigError(f"{folder.path}: holds a cell with {', '.join(keys)}; choose another --out")
+        refuse_other(folder, config)
         if not done.is_file():
             _run_cell(config, folder, plan, on_cell)
         elif rescore:

@@ -5,28 +5,26 @@ A cell that is done is kept, so the study can be stopped and continued at any ti
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from onenet.bench.complexity import measure
 from onenet.checkpoint import parameter_count
-from onenet.config import VOLUMES, Config, load_config
-from onenet.errors import ConfigError, TrainError
+from onenet.config import VOLUMES
+from onenet.errors import TrainError
 from onenet.images import atomic_write
 from onenet.metrics.evaluation import score
 from onenet.models.catalog import create_model
 from onenet.scoring import Evaluation, evaluate
-from onenet.study.plan import ImageSet, PaperTable, refuse_another
-from onenet.training.changes import changed_keys
+from onenet.study.plan import PaperTable, refuse_another
+from onenet.study.settings import called, cells_of, configuration, folder_name, refuse_other
+from onenet.study.timing import COUNTED_AT
 from onenet.training.folder import RunFolder, environment
 from onenet.training.network import card_of
 from onenet.training.run import Run
 
-COUNTED_AT = (256, 256)  # as in Table 2
-
 Say = Callable[[str], None]
-Cell = tuple[ImageSet, str, int]
 
 
 def run_table(
@@ -57,25 +55,24 @@ def run_table(
     refuse_another(plan, earlier or {})
     known = {(cell["set"], cell["model"], cell["seed"]): cell for cell in (earlier or {}).get("cells", ())}
     started, done, missing, failed = time.monotonic(), [], [], []
-    for cell in _cells(plan):
+    for cell in cells_of(plan):
         one, model, seed = cell
         if found := known.get((one.name, model, seed)):
             done.append(found)
             continue
-        called = f"{one.name}: {model}, seed {seed}"
-        folder = RunFolder(out / one.name / f"{model.replace(',', '-').replace('=', '')}-seed{seed}")
+        folder = RunFolder(out / one.name / f"{folder_name(model)}-seed{seed}")
         file = folder.path / "cell.json"
-        config = _configuration(plan, cell, root, overrides)
-        _refuse_other(folder, config)
+        config = configuration(plan, cell, root, overrides)
+        refuse_other(folder, config)
         if not file.is_file():
             if not train or (plan.minutes and time.monotonic() - started > 60 * plan.minutes):
-                missing.append(called)
+                missing.append(called(cell))
                 continue
-            say(f"training {called}")
+            say(f"training {called(cell)}")
             try:
                 on_run(run := Run(config, folder, resume=(folder.path / "config.toml").is_file()))
             except TrainError as error:
-                failed.append({"cell": called, "reason": str(error)})
+                failed.append({"cell": called(cell), "reason": str(error)})
                 continue
             with atomic_write(file) as written:
                 found = {"set": one.name, "model": model, "seed": seed, **_found(run, plan.split)}
@@ -85,30 +82,6 @@ def run_table(
         "study": plan.name, "budget": plan.budget, "recipe": plan.recipe, "split": plan.split,
         "environment": environment(), "missing": missing, "failed": failed, "cells": done,
     }  # fmt: skip
-
-
-def _cells(plan: PaperTable) -> Iterator[Cell]:
-    """In the order of their worth: a first seed of everything before the second of anything."""
-    return ((one, model, seed) for seed in plan.seeds for one in plan.sets for model in one.models or plan.models)
-
-
-def _configuration(plan: PaperTable, cell: Cell, root: Path, overrides: Sequence[str]) -> Config:
-    one, model, seed = cell
-    name, *sizes = model.split(",")
-    return load_config(
-        plan.recipe,
-        [
-            *plan.overrides, *one.overrides, *overrides, f"data.root={root / one.folder}", f"model.name={name}",
-            *(f"model.{size}" for size in sizes), f"train.seed={seed}",
-        ],
-    )  # fmt: skip
-
-
-def _refuse_other(folder: RunFolder, config: Config) -> None:
-    if not (folder.path / "config.toml").is_file():
-        return
-    if keys := changed_keys(folder.config().to_dict(), config):
-        raise ConfigError(f"{folder.path}: holds a cell with {', '.join(keys)}; choose another --out")
 
 
 def _found(run: Run, split: str) -> dict[str, Any]:
