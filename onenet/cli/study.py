@@ -102,7 +102,7 @@ def _read(file: Path, needs: tuple[str, ...]) -> dict[str, Any]:
         found = json.loads(file.read_text(encoding="utf-8"))
         found = found.get("result", found)
         for cell in found["cells"]:
-            cell["set"], cell["model"], cell["seed"]
+            cell["set"], cell["model"], cell["seed"], cell["epochs"], cell["size"]
         for key in needs:
             found[key]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

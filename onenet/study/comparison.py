@@ -12,8 +12,8 @@ from typing import Any
 from onenet.errors import TrainError
 from onenet.study.cells import Cells, OnRun
 from onenet.study.claims import TakenError
-from onenet.study.plan import Comparison, refuse_another
-from onenet.study.settings import called, cells_of
+from onenet.study.plan import Comparison
+from onenet.study.settings import called, cells_of, refuse_earlier, with_overrides
 from onenet.study.timing import timed
 from onenet.training.folder import environment
 
@@ -44,10 +44,10 @@ def run_comparison(
         earlier: a result of the same study whose folders may be gone: its cells, rates and times are taken as they are.
 
     Raises:
-        ConfigError: a folder of `out` holds something else, or `earlier` is of another study.
+        ConfigError: a folder of `out` holds something else, or `earlier` is of another study or setting.
         OneNetError: as training and scoring do; a run that diverges is a cell that failed instead.
     """
-    refuse_another(plan, earlier or {})
+    refuse_earlier(plan, earlier or {}, Path(root), overrides)
     study = Cells(plan, Path(root), out, overrides, on_run, earlier or {})
     missing, failed = _train(study, plan, say, train)
     left_out = {*missing, *(one["cell"] for one in failed)}
@@ -61,7 +61,8 @@ def run_comparison(
         done.append(found)
     return {
         "study": plan.name, "budget": plan.budget, "recipe": plan.recipe, "split": plan.split,
-        "rates": list(plan.rates), "environment": environment(), "missing": missing, "failed": failed, "cells": done,
+        "rates": list(plan.rates), "environment": environment(), **with_overrides(overrides),
+        "missing": missing, "failed": failed, "cells": done,
         "timing": earlier["timing"] if earlier else timed(done, plan.sets[0].name, out, say),
     }  # fmt: skip
 

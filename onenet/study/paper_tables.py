@@ -17,8 +17,16 @@ from onenet.images import atomic_write
 from onenet.metrics.evaluation import score
 from onenet.models.catalog import create_model
 from onenet.scoring import Evaluation, evaluate
-from onenet.study.plan import PaperTable, refuse_another
-from onenet.study.settings import called, cells_of, configuration, folder_name, refuse_other
+from onenet.study.plan import PaperTable
+from onenet.study.settings import (
+    called,
+    cells_of,
+    configuration,
+    folder_name,
+    refuse_earlier,
+    refuse_other,
+    with_overrides,
+)
 from onenet.study.timing import COUNTED_AT
 from onenet.training.folder import RunFolder, environment
 from onenet.training.network import card_of
@@ -49,10 +57,10 @@ def run_table(
         earlier: a result of the same study whose folders may be gone: its cells are taken as they are.
 
     Raises:
-        ConfigError: a folder of `out` holds something else, or `earlier` is of another study.
+        ConfigError: a folder of `out` holds something else, or `earlier` is of another study or setting.
         OneNetError: as training and scoring do; a run that diverges is a cell that failed instead.
     """
-    refuse_another(plan, earlier or {})
+    refuse_earlier(plan, earlier or {}, root, overrides)
     known = {(cell["set"], cell["model"], cell["seed"]): cell for cell in (earlier or {}).get("cells", ())}
     started, done, missing, failed = time.monotonic(), [], [], []
     for cell in cells_of(plan):
@@ -80,7 +88,7 @@ def run_table(
         done.append(json.loads(file.read_text(encoding="utf-8")))
     return {
         "study": plan.name, "budget": plan.budget, "recipe": plan.recipe, "split": plan.split,
-        "environment": environment(), "missing": missing, "failed": failed, "cells": done,
+        "environment": environment(), **with_overrides(overrides), "missing": missing, "failed": failed, "cells": done,
     }  # fmt: skip
 
 

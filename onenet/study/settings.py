@@ -1,12 +1,13 @@
 """What the cells of a comparison and of a table of the paper have alike: which there are, and what each is told."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from onenet.config import Config, load_config
 from onenet.errors import ConfigError
-from onenet.study.plan import Comparison, ImageSet, PaperTable
-from onenet.training.changes import changed_keys
+from onenet.study.plan import Comparison, ImageSet, PaperTable, refuse_another
+from onenet.training.changes import FREE, changed_keys
 from onenet.training.folder import RunFolder
 
 Cell = tuple[ImageSet, str, int]  # set, model, seed
@@ -47,6 +48,50 @@ def configuration(
             *(f"model.{size}" for size in sizes), f"train.seed={seed}", *own,
         ],
     )  # fmt: skip
+
+
+def refuse_earlier(
+    plan: Comparison | PaperTable, earlier: Mapping[str, Any], root: Path, overrides: Sequence[str]
+) -> None:
+    """Make sure that what would be taken over from an earlier result was measured as this study would.
+
+    Raises:
+        ConfigError: it is of another study, had other overrides, or a cell other epochs or images of another size.
+    """
+    if not earlier:
+        return
+    refuse_another(plan, earlier)
+    then, now = _settings(earlier.get("overrides", ())), _settings(overrides)
+    if then != now:
+        raise ConfigError(f"the earlier result has the changes {_shown(then)}, this study has {_shown(now)}; only a "
+                          "result with the same ones can be continued")  # fmt: skip
+    sets = {one.name: one for one in plan.sets}
+    for known in earlier["cells"]:
+        one = sets.get(known["set"])
+        if one is None or known["model"] not in (one.models or plan.models):
+            continue
+        cell = one, known["model"], known["seed"]
+        config = configuration(plan, cell, root, overrides)
+        ours = {"epochs": config.train.epochs, "size": list(config.data.size)}
+        for key, value in ours.items():
+            if known[key] != value:
+                raise ConfigError(f"{called(cell)}: the earlier result has {key} {known[key]}, this study has {value}; "
+                                  "leave the cell out of the result, or the result out")  # fmt: skip
+
+
+def with_overrides(overrides: Sequence[str]) -> dict[str, list[str]]:
+    """What a result says of a user's changes: nothing where there are none."""
+    return {"overrides": list(overrides)} if overrides else {}
+
+
+def _settings(overrides: Iterable[str]) -> dict[str, str]:
+    """What is changed, without what only says where and how fast; of a key given twice the last one counts."""
+    parts = (change.partition("=") for change in overrides)
+    return {key.strip(): value.strip() for key, _, value in parts if key.strip() not in FREE}
+
+
+def _shown(settings: Mapping[str, str]) -> str:
+    return " ".join(f"{key}={value}" for key, value in sorted(settings.items())) or "(none)"
 
 
 def refuse_other(folder: RunFolder, config: Config, what: str = "cell") -> None:

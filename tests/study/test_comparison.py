@@ -119,6 +119,11 @@ def test_an_earlier_result_is_continued_where_its_folders_are_gone(done, plan, t
     assert len(left["cells"]) == 2 and len(left["missing"]) == 2
     with pytest.raises(ConfigError, match=r"has rates \[0.5\], this study has \[0.001, 0.01\]; only a result of the"):
         run_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=earlier | {"rates": [0.5]})
+    other = {**earlier, "cells": [earlier["cells"][0] | {"epochs": 9}]}
+    with pytest.raises(
+        ConfigError, match=rf"one: {MODELS[0]}, seed 0: the earlier result has epochs 9, this study has 1"
+    ):
+        run_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=other)
 
 
 def test_a_rate_at_which_a_network_diverges_is_left_out_and_a_network_without_any_has_failed(plan, tmp_path):

@@ -1,0 +1,58 @@
+"""What is taken over from an earlier result was measured as this study would."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from onenet.errors import ConfigError
+from onenet.study.plan import ImageSet, PaperTable, load_plan
+from onenet.study.settings import refuse_earlier, with_overrides
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+PLAN = PaperTable(
+    "table1", "quick", "default", "test", ("unet-4", "onenet-ed-4"),
+    (ImageSet("pets", "oxford_pet", ("train.epochs=3", "data.size=[16, 24]")),), (0, 1), ("train.batch=2",),
+)  # fmt: skip
+CELL = {"set": "pets", "model": "unet-4", "seed": 1, "epochs": 3, "size": [16, 24]}
+
+
+def earlier(**changes):
+    known = {key: getattr(PLAN, "name" if key == "study" else key) for key in ("study", "budget", "recipe", "split")}
+    return known | {"cells": [CELL]} | changes
+
+
+def refuse(result, *overrides, plan=PLAN):
+    refuse_earlier(plan, result, Path("anywhere"), overrides)
+
+
+def test_cells_of_the_same_setting_are_taken():
+    refuse(earlier())
+    refuse({})
+    refuse(earlier(cells=[CELL | {"set": "another", "epochs": 9}, CELL | {"model": "u-lite", "epochs": 9}]))
+
+
+@pytest.mark.parametrize(("key", "then", "now"), [("epochs", 4, "3"), ("size", [16, 16], r"\[16, 24\]")])
+def test_a_cell_of_another_setting_is_named_with_both_values(key, then, now):
+    line = rf"^pets: unet-4, seed 1: the earlier result has {key} .*, this study has {now}; leave the cell out"
+    with pytest.raises(ConfigError, match=line):
+        refuse(earlier(cells=[CELL | {key: then}]))
+
+
+def test_a_result_of_other_changes_is_not_continued():
+    changed = earlier(**with_overrides(["train.learning_rate=0.5", "data.cache=memory"]))
+    refuse(changed, "data.cache=device", "train.learning_rate=1", "train.learning_rate=0.5")
+    line = r"the earlier result has the changes train.learning_rate=0.5, this study has \(none\); only a result with"
+    with pytest.raises(ConfigError, match=line):
+        refuse(changed)
+    with pytest.raises(ConfigError, match=r"has the changes \(none\), this study has train.batch=1;"):
+        refuse(earlier(), "train.batch=1")
+    assert with_overrides([]) == {}
+
+
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("pareto-*.json")) + sorted(RESULTS.glob("table[13]-*.json")))
+def test_the_records_of_studies_can_be_continued(file):
+    result = json.loads(file.read_text(encoding="utf-8"))["result"]
+    plan = load_plan(result["study"], result["budget"])
+    refuse(result, plan=replace(plan, seeds=plan.seeds[:1]))
