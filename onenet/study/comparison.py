@@ -14,7 +14,7 @@ from onenet.study.cells import Cells, OnRun
 from onenet.study.claims import TakenError
 from onenet.study.plan import Comparison
 from onenet.study.settings import called, cells_of, refuse_earlier, with_overrides
-from onenet.study.timing import timed
+from onenet.study.timing import timing_of
 from onenet.training.folder import environment
 
 _PAUSE = 2.0  # seconds between two looks at what other processes are doing
@@ -41,7 +41,8 @@ def run_comparison(
         on_run: trains a run that is ready.
         say: is told which cell is next.
         train: False scores what is trained, and trains nothing.
-        earlier: a result of the same study whose folders may be gone: its cells, rates and times are taken as they are.
+        earlier: a result of the same study whose folders may be gone: its cells and rates are taken as they are, and
+            its times unless there are new networks and the files of all are in `out`.
 
     Raises:
         ConfigError: a folder of `out` holds something else, or `earlier` is of another study or setting.
@@ -63,7 +64,7 @@ def run_comparison(
         "study": plan.name, "budget": plan.budget, "recipe": plan.recipe, "split": plan.split,
         "rates": list(plan.rates), "environment": environment(), **with_overrides(overrides),
         "missing": missing, "failed": failed, "cells": done,
-        "timing": earlier["timing"] if earlier else timed(done, plan.sets[0].name, out, say),
+        **timing_of(done, plan.sets[0].name, out, say, earlier or {}),
     }  # fmt: skip
 
 

@@ -45,6 +45,8 @@ def comparison_markdown(result: Mapping[str, Any]) -> str:
         ]  # fmt: skip
         lines.append(f"| {' | '.join(row)} |")
     lines += ["", *(f"{one['cell']} failed: {one['reason']}" for one in result["failed"])]
+    if untimed := result.get("untimed"):
+        lines.append(f"Not timed beside the others: {', '.join(untimed)}.")
     if result["missing"]:
         lines.append(f"Not done yet: {len(result['missing'])} cells.")
     return "\n".join(lines).rstrip("\n")

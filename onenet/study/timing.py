@@ -1,12 +1,37 @@
 """How long the networks of a comparison take, all in turns in one run, so that they meet one load."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 COUNTED_AT = (256, 256)  # size of the image that is timed, and whose multiply-adds are counted
 
 PRECISIONS = ("float", "int8")
+
+
+def timing_of(
+    cells: Sequence[dict[str, Any]], of_set: str, out: Path, say: Callable[[str], None], earlier: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The times of an earlier result where they have every network, or where its files are gone; else anew, of all.
+
+    Times of two runs do not stand beside each other: the machine and its load differ.
+
+    Returns:
+        "timing", as `timed` gives it, and "untimed", where there are some: the networks without a time.
+    """
+    timing, files = earlier.get("timing"), _files(cells, of_set, out)
+    models = dict.fromkeys(model for model, _ in files.values())
+    if timing is None or (_untimed(models, timing) and all(map(Path.is_file, files))):
+        timing = timed(cells, of_set, out, say)
+    if not (untimed := _untimed(dict.fromkeys(cell["model"] for cell in cells), timing)):
+        return {"timing": timing}
+    say(f"not timed: {', '.join(untimed)}; all are timed together, which needs the files of all in {out / of_set}")
+    return {"timing": timing, "untimed": untimed}
+
+
+def _untimed(models: Iterable[str], timing: Mapping[str, Any]) -> list[str]:
+    known = {row["model"] for row in timing["rows"]}
+    return [model for model in models if model not in known]
 
 
 def timed(cells: Sequence[dict[str, Any]], of_set: str, out: Path, say: Callable[[str], None]) -> dict[str, Any]:
@@ -17,15 +42,7 @@ def timed(cells: Sequence[dict[str, Any]], of_set: str, out: Path, say: Callable
     """
     from onenet.bench.latency import Wanted, measure_latency
 
-    files: dict[str, tuple[str, str]] = {}
-    for model in dict.fromkeys(cell["model"] for cell in cells):
-        own = (cell for cell in cells if (cell["model"], cell["set"]) == (model, of_set))
-        first = next((cell for cell in own if "failed" not in cell["files"]), None)
-        if first is None:
-            continue
-        for precision in PRECISIONS:
-            for name in first["files"][precision]:
-                files[str(out / first["folder"] / name)] = model, precision
+    files = {str(file): key for file, key in _files(cells, of_set, out).items()}
     if not files:
         return {"rows": []}
     found = measure_latency(list(files), Wanted(sizes=(COUNTED_AT[0],), repeats=15, fresh=False), say)
@@ -41,3 +58,17 @@ def timed(cells: Sequence[dict[str, Any]], of_set: str, out: Path, say: Callable
     ]  # fmt: skip
     about = {key: found[key] for key in ("threads", "processor", "load_before", "load_after", "versions")}
     return {"size": COUNTED_AT[0], "of_set": of_set, "rows": rows, **about}
+
+
+def _files(cells: Sequence[dict[str, Any]], of_set: str, out: Path) -> dict[Path, tuple[str, str]]:
+    """Model and precision by file, of a set, those of the first cell of each network that was exported."""
+    files: dict[Path, tuple[str, str]] = {}
+    for model in dict.fromkeys(cell["model"] for cell in cells):
+        own = (cell for cell in cells if (cell["model"], cell["set"]) == (model, of_set))
+        first = next((cell for cell in own if "failed" not in cell["files"]), None)
+        if first is None:
+            continue
+        for precision in PRECISIONS:
+            for name in first["files"][precision]:
+                files[out / first["folder"] / name] = model, precision
+    return files

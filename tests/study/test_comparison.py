@@ -15,6 +15,7 @@ from onenet.study.comparison import run_comparison, train_comparison
 from onenet.study.comparison_table import comparison_markdown, points
 from onenet.study.front_plot import OTHERS, OURS, Mark, draw_front, front
 from onenet.study.plan import Comparison, ImageSet
+from onenet.study.timing import timing_of
 
 MODELS = ("onenet-ed-4,width=4,depth=2", "onenet-x-n,width=8,deepest=8")
 
@@ -124,6 +125,31 @@ def test_an_earlier_result_is_continued_where_its_folders_are_gone(done, plan, t
         ConfigError, match=rf"one: {MODELS[0]}, seed 0: the earlier result has epochs 9, this study has 1"
     ):
         run_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=other)
+
+
+def test_networks_that_an_earlier_result_lacks_are_timed_with_all_others_or_named(done, tmp_path, monkeypatch):
+    result, _ = done
+    cells, said, timed = result["cells"], [], []
+
+    def time_all(cells, of_set, out, say):
+        timed.append([cell["model"] for cell in cells if cell["set"] == of_set])
+        return result["timing"]
+
+    monkeypatch.setattr("onenet.study.timing.timed", time_all)
+    rows = [row for row in result["timing"]["rows"] if row["model"] == MODELS[0]]
+    earlier = {"timing": result["timing"] | {"rows": rows}}
+    out = tmp_path / "study"
+    assert timing_of(cells, "one", out, said.append, {"timing": result["timing"]}) == {"timing": result["timing"]}
+    assert not timed  # nothing is new
+    assert timing_of(cells, "one", out, said.append, earlier) == {"timing": result["timing"]}
+    assert timed == [list(MODELS)] and not said
+    next(out.glob("one/onenet-ed*/model.int8.onnx")).unlink()
+    no_form = [one if one["model"] == MODELS[0] else one | {"files": {"failed": "no form"}} for one in cells]
+    assert timing_of(no_form, "one", out, print, earlier)["untimed"] == [MODELS[1]] and len(timed) == 1
+    left = timing_of(cells, "one", out, said.append, earlier)
+    assert left == {**earlier, "untimed": [MODELS[1]]} and len(timed) == 1
+    assert said == [f"not timed: {MODELS[1]}; all are timed together, which needs the files of all in {out / 'one'}"]
+    assert f"Not timed beside the others: {MODELS[1]}." in comparison_markdown(result | left).splitlines()
 
 
 def test_a_rate_at_which_a_network_diverges_is_left_out_and_a_network_without_any_has_failed(plan, tmp_path):
