@@ -13,7 +13,7 @@ from onenet.errors import TrainError
 from onenet.study.cells import Cells, OnRun
 from onenet.study.claims import TakenError
 from onenet.study.plan import Comparison
-from onenet.study.settings import called, cells_of, refuse_earlier, with_overrides
+from onenet.study.settings import called, cells_of, refuse_earlier, refuse_unready, with_overrides
 from onenet.study.timing import timing_of
 from onenet.training.folder import environment
 
@@ -45,9 +45,12 @@ def run_comparison(
             its times unless there are new networks and the files of all are in `out`.
 
     Raises:
-        ConfigError: a folder of `out` holds something else, or `earlier` is of another study or setting.
+        ConfigError: a change is wrong, a folder of `out` holds something else, or `earlier` is of another study or
+            setting.
+        DataError: folders of sets are missing.
         OneNetError: as training and scoring do; a run that diverges is a cell that failed instead.
     """
+    refuse_unready(plan, earlier or {}, Path(root), overrides)
     refuse_earlier(plan, earlier or {}, Path(root), overrides)
     study = Cells(plan, Path(root), out, overrides, on_run, earlier or {})
     missing, failed = _train(study, plan, say, train)
@@ -77,8 +80,9 @@ def train_comparison(
         The cells that are not trained.
 
     Raises:
-        ConfigError, OneNetError: as `run_comparison`.
+        ConfigError, DataError, OneNetError: as `run_comparison`.
     """
+    refuse_unready(plan, {}, Path(root), overrides)
     missing, failed = _train(Cells(plan, Path(root), out, overrides, on_run, {}), plan, say, True)
     return missing + [one["cell"] for one in failed]
 

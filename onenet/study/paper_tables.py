@@ -25,6 +25,7 @@ from onenet.study.settings import (
     folder_name,
     refuse_earlier,
     refuse_other,
+    refuse_unready,
     with_overrides,
 )
 from onenet.study.timing import COUNTED_AT
@@ -57,9 +58,12 @@ def run_table(
         earlier: a result of the same study whose folders may be gone: its cells are taken as they are.
 
     Raises:
-        ConfigError: a folder of `out` holds something else, or `earlier` is of another study or setting.
+        ConfigError: a change is wrong, a folder of `out` holds something else, or `earlier` is of another study or
+            setting.
+        DataError: folders of sets are missing.
         OneNetError: as training and scoring do; a run that diverges is a cell that failed instead.
     """
+    refuse_unready(plan, earlier or {}, root, overrides)
     refuse_earlier(plan, earlier or {}, root, overrides)
     known = {(cell["set"], cell["model"], cell["seed"]): cell for cell in (earlier or {}).get("cells", ())}
     started, done, missing, failed = time.monotonic(), [], [], []

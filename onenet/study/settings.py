@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from onenet.config import Config, load_config
-from onenet.errors import ConfigError
+from onenet.data.located import located
+from onenet.errors import ConfigError, DataError
 from onenet.study.plan import Comparison, ImageSet, PaperTable, refuse_another
 from onenet.training.changes import FREE, changed_keys
 from onenet.training.folder import RunFolder
@@ -48,6 +49,31 @@ def configuration(
             *(f"model.{size}" for size in sizes), f"train.seed={seed}", *own,
         ],
     )  # fmt: skip
+
+
+def refuse_unready(
+    plan: Comparison | PaperTable, earlier: Mapping[str, Any], root: Path, overrides: Sequence[str]
+) -> None:
+    """Make sure, before anything is trained, that every cell can be told what it is, and has its set.
+
+    Args:
+        earlier: a result, empty where there is none, that needs no images of the cells it has.
+
+    Raises:
+        ConfigError: a key or value is wrong, or the networks are changed.
+        DataError: folders of sets are missing.
+    """
+    if any(change.partition("=")[0].strip() == "model.name" for change in overrides):
+        raise ConfigError(f"model.name: study {plan.name} has networks of its own; leave it out")
+    known = {(cell["set"], cell["model"], cell["seed"]) for cell in earlier.get("cells", ())}
+    missing: dict[str, None] = {}
+    for one, model in dict.fromkeys((one, model) for one, model, _ in cells_of(plan)):  # alike for every seed
+        folder = Path(located(configuration(plan, (one, model, plan.seeds[0]), root, overrides).data).root)
+        if any((one.name, model, seed) not in known for seed in plan.seeds) and not folder.is_dir():
+            missing[one.folder] = None
+    if missing:
+        raise DataError(f"data.root={root}: has no {', '.join(missing)} (budget {plan.budget} of study {plan.name}); "
+                        "name the folder that holds the folders of all sets")  # fmt: skip
 
 
 def refuse_earlier(

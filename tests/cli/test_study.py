@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 PETS = ["data.root=samples:oxford_pet", "data.size=16", "train.batch=4", "train.epochs=1", "model.depth=2"]
 QUICK = [*PETS, "model.width=4", "train.precision=32-true", "train.device=cpu"]
 
@@ -34,3 +36,23 @@ def test_training_alone_is_for_comparisons(onenet_command):
     for words in (["pet-small", "--no-score"], ["pareto", "--budget", "cpu", "--no-score", "--no-train"]):
         line = onenet_command("study", *words).error
         assert line == "--no-score: trains a comparison, and goes with neither --no-train nor --continue"
+
+
+BUDGETS = (["pareto", "--budget", "cpu"], ["table1", "--budget", "gpu25"], ["table3", "--budget", "quick"])
+
+
+@pytest.mark.parametrize("words", BUDGETS)
+@pytest.mark.parametrize("how", [(), ("--no-train",)])
+def test_a_study_whose_sets_are_not_there_begins_nothing(onenet_command, tmp_path, words, how):
+    line = onenet_command("study", *words, *how, "data.root=nowhere", "--out", "study").error
+    assert line.startswith("data.root=nowhere: has no oxford_pet")
+    assert line.endswith("; name the folder that holds the folders of all sets")
+    for change, says in (("train.epochz=3", "unknown key train.epochz"), ("model.name=unet-4", "model.name: study ")):
+        assert onenet_command("study", *words, *how, "data.root=nowhere", change).error.startswith(says)
+    assert not (tmp_path / "study").exists()
+
+
+def test_training_alone_needs_the_sets_too(onenet_command):
+    line = onenet_command("study", "pareto", "--budget", "gpu25", "--no-score", "data.root=nowhere").error
+    sets = "camvid, oxford_pet, nuclei, msrc_voc"
+    assert line.startswith(f"data.root=nowhere: has no {sets} (budget gpu25 of study pareto); ")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from onenet.errors import ConfigError
+from onenet.errors import ConfigError, DataError
 from onenet.study.plan import ImageSet, PaperTable, load_plan
-from onenet.study.settings import refuse_earlier, with_overrides
+from onenet.study.settings import refuse_earlier, refuse_unready, with_overrides
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 PLAN = PaperTable(
@@ -49,6 +49,23 @@ def test_a_result_of_other_changes_is_not_continued():
     with pytest.raises(ConfigError, match=r"has the changes \(none\), this study has train.batch=1;"):
         refuse(earlier(), "train.batch=1")
     assert with_overrides([]) == {}
+
+
+def test_what_is_wrong_is_told_before_anything_is_trained(tmp_path):
+    plan = replace(PLAN, sets=(*PLAN.sets, replace(PLAN.sets[0], name="cars", folder="camvid")))
+    known = [CELL | {"model": model, "seed": seed} for model in PLAN.models for seed in PLAN.seeds]
+    line = rf"^data.root={tmp_path}: has no oxford_pet, camvid \(budget quick of study table1\); name the folder"
+    with pytest.raises(DataError, match=line):
+        refuse_unready(plan, {}, tmp_path, [])
+    with pytest.raises(DataError, match=r": has no camvid \("):
+        refuse_unready(plan, {"cells": known}, tmp_path, [])
+    for one in plan.sets:
+        (tmp_path / one.folder).mkdir()
+    refuse_unready(plan, {}, tmp_path, ["train.epochs=2"])
+    with pytest.raises(ConfigError, match=r"^unknown key train.epochz: did you mean train.epochs"):
+        refuse_unready(plan, {}, tmp_path, ["train.epochz=3"])
+    with pytest.raises(ConfigError, match=r"^model.name: study table1 has networks of its own; leave it out"):
+        refuse_unready(plan, {}, tmp_path, ["model.name=unet-4"])
 
 
 @pytest.mark.parametrize("file", sorted(RESULTS.glob("pareto-*.json")) + sorted(RESULTS.glob("table[13]-*.json")))
