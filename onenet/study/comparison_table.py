@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onenet.study.timing import PRECISIONS
+from onenet.study.timing import GMAC_HEAD, PRECISIONS
 
 _FLOAT_BYTES = 4  # of a parameter
 
@@ -31,7 +31,7 @@ class Point:
 def comparison_markdown(result: Mapping[str, Any]) -> str:
     """Cost, times, and for each set the mean IoU in INT8 with that in float behind it."""
     sets = list(dict.fromkeys(cell["set"] for cell in result["cells"]))
-    head = ["network", "parameters, M", "GMAC", "INT8, MB", "INT8, ms", "float, ms", "in float", "rate", *sets]
+    head = ["network", "parameters, M", GMAC_HEAD, "INT8, MB", "INT8, ms", "float, ms", "in float", "rate", *sets]
     lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
     times = _times(result)
     for model in _quickest_first(result):

@@ -97,7 +97,9 @@ def to_markdown(result: dict[str, Any]) -> str:
     cells: list[dict[str, Any]] = result["cells"]
     classes = [row["name"] for row in cells[0]["report"]["classes"]]
     classes = classes if len(classes) <= MOST_COLUMNS else []
-    head = ["model", "width", "parameters, M", "GMAC", "seeds", "mean IoU", *(f"IoU {name}" for name in classes),
+    sizes = {"x".join(map(str, cell["size"])) for cell in cells}  # at which each was trained, and is counted
+    gmac = f"GMAC at {sizes.pop()}" if len(sizes) == 1 else "GMAC at the size of training"
+    head = ["model", "width", "parameters, M", gmac, "seeds", "mean IoU", *(f"IoU {name}" for name in classes),
             "mean Dice", "pixel accuracy", "cross-entropy"]  # fmt: skip
     lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
     for model in dict.fromkeys(cell["model"] for cell in cells):

@@ -6,13 +6,14 @@ from html import escape
 from typing import Any
 
 from onenet.study.printed import Printed, printed
+from onenet.study.timing import GMAC_HEAD
 
 _DASH = "-"
 _OURS = ("mean_iou", "mean_dice", "mean_average_precision", "cross_entropy")
 _OF_CASES = {"mean_iou": "iou", "mean_dice": "dice"}
 _AUTHORS = ("authors' mIOU", "authors' mAP (data set)", "authors' DSC")
 _HEADS = (
-    "network", "parameters, M", "GMAC", "seeds", "mean IoU", "mean Dice", "AP at 0.5", "cross-entropy",
+    "network", "parameters, M", GMAC_HEAD, "seeds", "mean IoU", "mean Dice", "AP at 0.5", "cross-entropy",
     "authors' mIOU", "authors' mAP", "authors' DSC", "paper: mIOU", "paper: mAP", "paper: DSC", "paper: L_CE",
 )  # fmt: skip
 _NOTE = (

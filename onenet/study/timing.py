@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-COUNTED_AT = (256, 256)  # size of the image that is timed, and whose multiply-adds are counted
+COUNTED_AT = (256, 256)  # size of the image that is timed, and whose multiply-adds are counted, as in Table 2
+GMAC_HEAD = "GMAC at {}x{}".format(*COUNTED_AT)  # of a column
 
 PRECISIONS = ("float", "int8")
 

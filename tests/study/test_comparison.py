@@ -242,8 +242,8 @@ RESULT = {
 
 def test_the_table_has_a_row_per_network_the_quickest_first():
     lines = comparison_markdown(RESULT).splitlines()
-    columns = ["network", "parameters, M", "GMAC", "INT8, MB", "INT8, ms", "float, ms", "in float", "rate", "pet"]
-    assert lines[0] == f"| {' | '.join(columns)} |"
+    columns = ["network", "parameters, M", "GMAC at 256x256", "INT8, MB", "INT8, ms", "float, ms", "in float", "rate"]
+    assert lines[0] == f"| {' | '.join([*columns, 'pet'])} |"
     assert lines[2] == "| onenet-x-s | 1.00 | 0.50 | 0.90 | 2.0 | 5.0 | 0 | 0.001 | 0.700 ± 0.014 (0.710) |"
     assert lines[3] == "| light | 1.00 | 0.50 | 0.90 | 4.0 | 3.0 | 0 | 0.001 | 0.200 (0.650) |"
     assert lines[4] == "| odd | 1.00 | 0.50 |  |  |  |  | 0.001 | (0.500) |"

@@ -91,8 +91,8 @@ def cell(model, iou, **changes):
         "mean_iou": iou, "mean_dice": 0.5, "pixel_accuracy": 0.75, "cross_entropy": 0.25,
         "classes": [{"name": "cat", "iou": iou}, {"name": "dog", "iou": None}],
     }  # fmt: skip
-    values = dict(model=model, sizes={"width": 16}, parameters=1_500_000, gmacs=0.25, train_minutes=2.0, report=report)
-    return values | changes
+    costs = dict(sizes={"width": 16}, size=[16, 24], parameters=1_500_000, gmacs=0.25, train_minutes=2.0)
+    return {"model": model, **costs, "report": report, **changes}
 
 
 def test_the_table_has_a_row_per_model_with_mean_and_standard_deviation():
@@ -103,8 +103,9 @@ def test_the_table_has_a_row_per_model_with_mean_and_standard_deviation():
     assert row["model"] == "a" and row["seeds"] == "3" and row["width"] == "16"
     assert row["mean IoU"] == "**0.600 ± 0.100**"  # of 0.5, 0.6 and 0.7, with n - 1
     assert row["IoU cat"] == "0.600 ± 0.100" and row["IoU dog"] == "-"
-    assert row["parameters, M"] == "1.50" and row["GMAC"] == "0.25"
+    assert row["parameters, M"] == "1.50" and row["GMAC at 16x24"] == "0.25"
     assert dict(zip(head, b, strict=True))["mean IoU"] == "**0.700**"  # one seed has no spread
+    assert "| GMAC at the size of training |" in to_markdown({"cells": [cell("a", 0.5), cell("b", 0.5, size=[16, 16])]})
     one = cell("c", 0.70)
     one["report"]["confidence_intervals"] = {"mean_iou": [0.65, 0.74]}
     assert "| **0.700 (0.650 to 0.740)** |" in to_markdown({"cells": [one]})

@@ -92,6 +92,7 @@ RESULT = {
 
 
 def test_a_row_has_ours_the_authors_and_what_is_printed():
+    assert "| network | parameters, M | GMAC at 256x256 | seeds |" in table_markdown(RESULT)
     rows = [line for line in table_markdown(RESULT).splitlines() if line.startswith("| onenet")]
     assert rows == [
         "| onenet-e-4,width=16 | 1.23 | 0.99 | 2 | 0.600 ± 0.141 | 0.700 ± 0.141 | - | 0.500 ± 0.000 "
