@@ -56,9 +56,10 @@ def predict_volumes(
         fail(line)
     channels = segmenter.card.in_channels // seen
     jobs = name_cases(files, channels)
-    for name, parts in jobs:
+    everything = [file for _, parts in jobs for file in parts]
+    for name, _ in jobs:
         for ending in ("nii.gz", "dcm"):
-            _refuse_overwriting(out / f"{name}.{ending}", parts)
+            _refuse_overwriting(out / f"{name}.{ending}", everything)
     failed = len(bad)
     for name, parts in jobs:
         try:
@@ -248,7 +249,7 @@ def _refuse_overwriting(path: Path, files: Sequence[Path]) -> None:
     from onenet.errors import ConfigError
 
     if path.exists() and any(file.exists() and path.samefile(file) for file in files):
-        raise ConfigError(f"{path}: the mask would overwrite this volume; choose another --out")
+        raise ConfigError(f"{path}: a mask would overwrite this volume; choose another --out")
 
 
 def _progress(name: str) -> Callable[[int, int], None]:

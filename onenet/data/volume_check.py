@@ -101,8 +101,8 @@ def check_case(case: Case, split: str, channels: int, labels: Mapping[int, int])
     if strange := [value for value in voxels if value not in labels]:
         shown = ", ".join(map(str, strange[:_SHOWN])) + (", ..." if strange[_SHOWN:] else "")
         known = ", ".join(map(str, sorted(labels)[:_SHOWN])) + (", ..." if len(labels) > _SHOWN else "")
-        faults.append(("labels", f"{case.mask}: the mask holds {shown}, but the labels are {known}; name the label in "
-                                 "dataset.json, or mend the mask"))  # fmt: skip
+        faults.append(("labels", f"{case.mask}: the mask holds {shown}, but the labels are {known}; name the label "
+                                 "(dataset.json, or data.class_values), or mend the mask"))  # fmt: skip
     return CheckedCase(case, split, voxels, digest, tuple(dict.fromkeys(faults)))
 
 

@@ -196,7 +196,7 @@ def test_a_bad_volume_is_told_and_the_others_go_on(onenet_command, volume_model,
         (["--memory", "300MB"], "--memory: is for photos; leave it out for volumes"),
         (["--any-size"], "--any-size: is for photos; leave it out for volumes"),
         (["--postprocess", "larges"], "--postprocess 'larges': did you mean largest"),
-        (["--out", "."], "scan.nii.gz: the mask would overwrite this volume; choose another --out"),
+        (["--out", "."], "scan.nii.gz: a mask would overwrite this volume; choose another --out"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(onenet_command, volume_model, tmp_path, words, says):
