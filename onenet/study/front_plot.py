@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 600.0, 44.0, 346.0
 OURS, PAPERS, OTHERS = "#d55e00", "#0072b2", "#555555"
 COSTS = {"ms": "milliseconds for 256x256", "megabytes": "MB of the file"}
-_LINE, _LETTER = 13, 6.4  # height of a line of text, width of a letter
+_LINE, _LETTER = 13, 6.8  # height of a line of text, width of a letter
 
 Place = tuple[float, float]
 
@@ -128,9 +128,13 @@ def _labels(files: Mapping[str, Sequence[Place]], best: Sequence[Place]) -> dict
         wide = _LETTER * len(name)
         tries = [
             one
+            for away in (0, _LINE + 2, 2 * _LINE + 4)  # lines of text between a mark and its name, where it is crowded
             for x, y in places
-            for one in ((x + 9, y + 4), (x - wide / 2, y + 19), (x - wide / 2, y - 9), (x - wide - 9, y + 4))
-        ]
+            for one in (
+                *(((x + 9, y + 4), (x - wide - 9, y + 4)) if not away else ()),
+                (x - wide / 2, y + 19 + away), (x - wide / 2, y - 9 - away),
+            )
+        ]  # fmt: skip
         inside = [one for one in tries if one[0] >= LEFT - 6 and one[0] + wide <= WIDTH] or tries
         met = [[sum(_meet(_box(one, wide), other) for other in those) for those in (taken, lines)] for one in inside]
         labels[name] = inside[met.index(min(met))]
