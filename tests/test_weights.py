@@ -64,7 +64,8 @@ def test_it_is_evaluated_exported_timed_and_started_from(onenet_command, shelf, 
     words = ["--runtime", "onnxruntime", "--size", 32, "--threads", 1, "--repeats", 1, "--no-fresh", "--json"]
     (row,) = json.loads(onenet_command("bench", "latency", "thing", *words).out)["rows"]
     assert row["weights"] == "trained"
-    done = onenet_command("train", "--data", data, *tiny, "train.init=thing", "train.epochs=1", "--out", "run")
+    words = [*tiny, "model.width=8", "train.init=thing", "train.epochs=1"]
+    done = onenet_command("train", "--data", data, *words, "--out", "run")
     assert "note: starts from thing (onenet-e-4)" in done.out
 
 
