@@ -42,9 +42,10 @@ def detached_file(path: Path) -> Path | None:
     with path.open("rb") as file:
         head = file.read(_HEADER)
     found = _DETACHED.search(head)
-    if not found or b"%" in found[1] or found[1].strip() in (b"LIST", b"LOCAL"):  # numbered files, or none
+    value = found[1].decode(errors="replace").strip() if found else "LOCAL"
+    if "%" in value or value.upper().startswith(("LOCAL", "LIST")):  # in this file, or in several
         return None
-    named = path.parent / found[1].decode(errors="replace").strip()
+    named = path.parent / value
     return named if named != path else None
 
 

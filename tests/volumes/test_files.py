@@ -221,3 +221,10 @@ def test_a_header_without_its_voxels_says_which_file_is_lacking(tmp_path, name):
             read(tmp_path / name)
     (tmp_path / "scan.raw").write_bytes(bytes(range(8)))
     assert read_volume(tmp_path / name).array[1, 0, 0] == 1
+
+
+@pytest.mark.parametrize("said", ["LOCAL", "Local", "local"])
+def test_voxels_in_the_header_s_own_file_are_read_however_that_is_written(tmp_path, said):
+    header = f"ObjectType = Image\nNDims = 3\nDimSize = 2 2 2\nElementType = MET_UCHAR\nElementDataFile = {said}\n"
+    (tmp_path / "scan.mha").write_bytes(header.encode() + bytes(range(8)))
+    assert read_volume(tmp_path / "scan.mha").array[1, 0, 0] == 1
