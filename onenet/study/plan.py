@@ -90,20 +90,6 @@ class PaperTable:
     minutes: float = 0.0
 
 
-def refuse_another(plan: Comparison | PaperTable, earlier: Mapping[str, Any]) -> None:
-    """Make sure that an earlier result, empty where there is none, is one of this very study.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    ours: dict[str, Any] = {"study": plan.name, "budget": plan.budget, "recipe": plan.recipe, "split": plan.split}
-    ours |= {"rates": list(plan.rates)} if isinstance(plan, Comparison) else {}
-    for key, value in ours.items() if earlier else ():
-        if earlier.get(key) != value:
-            raise ConfigError(f"the earlier result has {key} {earlier.get(key)!r}, this study has {value!r}; "
-                              "only a result of the same study can be continued")  # fmt: skip
-
-
 def plan_names() -> list[str]:
     """The studies that are shipped."""
     plans = resources.files("onenet.study").joinpath("plans").iterdir()

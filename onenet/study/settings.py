@@ -7,7 +7,7 @@ from typing import Any
 from onenet.config import Config, load_config
 from onenet.data.located import located
 from onenet.errors import ConfigError, DataError
-from onenet.study.plan import Comparison, ImageSet, PaperTable, refuse_another
+from onenet.study.plan import Comparison, ImageSet, PaperTable
 from onenet.training.changes import FREE, changed_keys
 from onenet.training.folder import RunFolder
 
@@ -86,7 +86,12 @@ def refuse_earlier(
     """
     if not earlier:
         return
-    refuse_another(plan, earlier)
+    ours: dict[str, Any] = {"study": plan.name, "budget": plan.budget, "recipe": plan.recipe, "split": plan.split}
+    ours |= {"rates": list(plan.rates)} if isinstance(plan, Comparison) else {}
+    for key, value in ours.items():
+        if earlier.get(key) != value:
+            raise ConfigError(f"the earlier result has {key} {earlier.get(key)!r}, this study has {value!r}; "
+                              "only a result of the same study can be continued")  # fmt: skip
     then, now = _settings(earlier.get("overrides", ())), _settings(overrides)
     if then != now:
         raise ConfigError(f"the earlier result has the changes {_shown(then)}, this study has {_shown(now)}; only a "
@@ -98,8 +103,7 @@ def refuse_earlier(
             continue
         cell = one, known["model"], known["seed"]
         config = configuration(plan, cell, root, overrides)
-        ours = {"epochs": config.train.epochs, "size": list(config.data.size)}
-        for key, value in ours.items():
+        for key, value in (("epochs", config.train.epochs), ("size", list(config.data.size))):
             if known[key] != value:
                 raise ConfigError(f"{called(cell)}: the earlier result has {key} {known[key]}, this study has {value}; "
                                   "leave the cell out of the result, or the result out")  # fmt: skip
