@@ -1,0 +1,89 @@
+"""Trials of OneNet-X on CamVid's validation images that are no part of the package: docs/notebook.md has their figures.
+
+python docs/results/x_trials.py CAMVID FOLDER plain|shift|taught [KEY=VALUE...]
+
+plain    onenet-x-s as it is; with model.name=onenet-x-m the teacher
+shift    for each strip block 2x2 places are unshuffled, mixed and shuffled back, in every other block on a grid that is
+         rolled by one place: matrix products only
+taught   beside the labels by the runs of onenet-x-m that FOLDER has
+
+Prints the mean IoU on the 101 validation images and the minutes that it took.
+"""
+
+import itertools
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import onenet
+from onenet.config import load_config
+from onenet.models import onenet_x
+from onenet.training import learner
+
+RECIPE = (
+    "data.format=camvid", "data.size=[120,160]", "data.cache=memory", "train.ema=0.99", "train.validate_every=1000",
+    "train.epochs=16", "model.name=onenet-x-s", "loss.balance=enet", "train.learning_rate=6e-3", "train.examples=0",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Train and score one network."""
+    data, folder, kind, *changes = sys.argv[1:]
+    if kind == "shift":
+        onenet_x.StripBlock = ShiftBlock  # type: ignore[misc]
+    elif kind == "taught":
+        teach([onenet.load(run).eval() for run in sorted(Path(folder).glob("*onenet-x-m*"))])
+    started = time.perf_counter()
+    name = "-".join([kind, *changes]).replace("=", "-")
+    config = load_config("default", [*RECIPE, f"data.root={data}", *changes])
+    run = onenet.train(config, Path(folder) / name)
+    iou = onenet.evaluate(run, f"camvid:{data}", split="val").report.mean_iou
+    print(json.dumps({"trial": name, "mean_iou": iou, "minutes": round((time.perf_counter() - started) / 60, 1)}))
+
+
+class ShiftBlock(nn.Module):
+    """In the place of a strip block, with as many multiply-adds."""
+
+    count = itertools.count()
+
+    def __init__(self, channels: int, strips: onenet_x.Strips, expansion: int) -> None:
+        super().__init__()
+        self.rolled = 1 - next(ShiftBlock.count) % 2
+        self.widen = nn.Sequential(*onenet_x.conv_norm_act(4 * channels, expansion * channels, kernel=1))
+        self.narrow = nn.Sequential(*onenet_x.conv_norm_act(expansion * channels, 4 * channels, kernel=1)[:2])
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, w = x.shape[2:]
+        by = self.rolled
+        whole = F.pad(x, (by, by + w % 2, by, by + h % 2))
+        mixed = F.pixel_shuffle(self.narrow(self.widen(F.pixel_unshuffle(whole, 2))), 2)
+        return self.act(x + mixed[:, :, by : by + h, by : by + w])
+
+
+def teach(teachers: list[nn.Module]) -> None:
+    """Let every step learn from the teachers' mean softmax on the same images, too."""
+    if not teachers:
+        sys.exit("no runs of onenet-x-m in FOLDER; make one with: plain model.name=onenet-x-m")
+
+    def gradients(self: learner.Learner, image: Tensor, mask: Tensor, loss: nn.Module, share: float) -> float:
+        image = image.contiguous(memory_format=self.layout)
+        logits = self.model(image)
+        value = loss(logits, mask)
+        with torch.no_grad():
+            soft = torch.stack([teacher(image).softmax(1) for teacher in teachers]).mean(0)
+        counted = (mask != 255).float()
+        apart = -(soft * logits.float().log_softmax(1)).sum(1)
+        self.fabric.backward((value + (apart * counted).sum() / counted.sum()) * share)
+        return value.item()
+
+    learner.Learner.gradients = gradients  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    main()
