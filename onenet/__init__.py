@@ -52,7 +52,8 @@ def Segmenter(  # noqa: N802
 
     Args:
         model: a `.safetensors` file, the folder of a run, an exported file (`.onnx`, `.openvino`, `.litert`, which need
-            no torch, or `.executorch`), or a module from `onenet.load` or `create_model`.
+            no torch, or `.executorch`), a module from `onenet.load` or `create_model`, or the folder of a study of
+            folds, whose networks are then used together.
         runtime: what computes it: "torch", "onnxruntime", "openvino", "executorch", "litert", or "auto" for the best
             one for the file.
         threads: CPU threads; None leaves the choice to the runtime.
@@ -85,10 +86,15 @@ def Segmenter(  # noqa: N802
     from torch import nn
 
     from onenet.checkpoint import load as load_model
+    from onenet.deploy.ensemble import EnsembleRunner, files_of_folds, joined_card
     from onenet.models.eager import EagerRunner, card_of
 
     if not isinstance(model, (str, Path, nn.Module)):
         raise ConfigError(f"Segmenter takes a .safetensors file, the folder of a run or a module, not {model!r}")
+    if isinstance(model, (str, Path)) and (folds := files_of_folds(model)):
+        networks = [load_model(file) for file in folds]
+        card = joined_card([card_of(network) for network in networks], folds)
+        return Drawer(EnsembleRunner([EagerRunner(network, threads) for network in networks], card.overlapping), card)
     module = load_model(model) if isinstance(model, (str, Path)) else model
     return Drawer(EagerRunner(module, threads), card_of(module))
 
@@ -143,7 +149,8 @@ def evaluate(
         print(evaluation.report.to_markdown())
 
     Args:
-        model: a `.safetensors` file, the folder of a run, an exported file, or a module with a card.
+        model: a `.safetensors` file, the folder of a run or of a study of folds, an exported file, or a module with a
+            card.
         spec: the data: FORMAT:PATH[,key=value...], a recipe's name, or `config.data`.
         split: "train", "val", "test" or "all".
         authors: also the figures of the paper's authors, as their evaluator computes them: `.report.authors`.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 import onenet
 from onenet.card import Card
+from onenet.deploy.ensemble import refuse_folds
 from onenet.errors import ConfigError, DataError, describe_os_error, did_you_mean
 from onenet.images import atomic_write
 from onenet.models.catalog import create_model, list_models
@@ -43,7 +44,7 @@ def load(path: str | Path) -> Network:
 
     Raises:
         DataError: the file is missing, damaged, or not written by onenet.
-        ConfigError: the path names an exported file or an architecture, which have no torch weights.
+        ConfigError: the path names an exported file or an architecture, which have no torch weights, or several models.
     """
     file = _weights_file(path)
     try:
@@ -131,6 +132,7 @@ def _weights_file(path: str | Path) -> Path:
     if file.suffix in (".pth", ".pt", ".ckpt"):
         raise ConfigError(f"{file}: load takes .safetensors; turn the authors' weights into it with `onenet convert`")
     if file.is_dir():  # of a run
+        refuse_folds(file)
         if not (file / "model.safetensors").is_file():
             raise DataError(f"{file}: holds no model.safetensors; give the folder of a run or a .safetensors file")
         return file / "model.safetensors"

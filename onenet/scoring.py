@@ -130,15 +130,8 @@ def evaluate(
     report = score(segmenter, samples, card, dataset.name, split, details and not plain, authors, dataset.absent)
     if segmenter.decided:
         report = report.of_decisions()
-    notes = (
-        *dataset.notes,
-        *reading,
-        *_cautions(card, dataset, split),
-        *_skipped(dataset.split(split), report),
-        *plain,
-        *((_DECIDED,) if segmenter.decided else ()),
-    )
-    return Evaluation(report, segmenter, dataset, notes)
+    notes = (*dataset.notes, *reading, *_cautions(card, dataset, split), *_skipped(dataset.split(split), report))
+    return Evaluation(report, segmenter, dataset, (*notes, *plain, *((_DECIDED,) if segmenter.decided else ())))
 
 
 def _of_cases(
@@ -261,7 +254,8 @@ def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
     scored = dataset.sources(split)
     known = sum(fingerprint(item) in seen for item in scored)
     unit = "cases" if isinstance(dataset, VolumeDataset) else "images"
-    if known and split in ("test", "all"):
+    joined = split == "val" and "networks" in card.training  # of folds: all but one trained on each case
+    if known and (joined or split in ("test", "all")):
         why = "; the split differs from the one the model was trained with" if split == "test" else ""
         cautions.append(
             f"{known} of these {len(scored)} {unit} were used in training or validation, so the score is too good{why}"

@@ -15,6 +15,7 @@ from typing import Any
 
 import onenet
 from onenet.card import Card, default_classes, default_colours
+from onenet.deploy.ensemble import refuse_folds
 from onenet.deploy.opening import FOLDERS, has_card, is_exported
 from onenet.deploy.runtime import RUNTIMES, installed
 from onenet.deploy.segmenter import Segmenter
@@ -74,7 +75,7 @@ def find_candidates(
         classes: names for the classes of those that were not written by onenet.
 
     Raises:
-        ConfigError: an unknown name, or a model that none of `runtimes` runs.
+        ConfigError: an unknown name, several networks in a folder, or a model that none of `runtimes` runs.
         DataError: a file is missing.
         OneNetError: no runtime for it is installed.
     """
@@ -86,6 +87,7 @@ def find_candidates(
             if is_exported(model) or path.suffix == ".safetensors" or "/" in name:
                 raise DataError(f"{model}: no such file")
             path, random = _built(model, folder), True
+        refuse_folds(path)
         able = _able(path)
         wanted = [runtime for runtime in able if not runtimes or runtime in runtimes]
         if not wanted:

@@ -32,7 +32,8 @@ def study(
 
     For example: onenet study pet-small data.root=PATH-TO-OXFORD-PET
 
-    Cross-validation of volumes: onenet study folds data.format=msd data.root=PATH data.folds=5
+    Cross-validation of volumes: onenet study folds data.format=msd data.root=PATH data.folds=5. The folder of its
+    runs is then a model for predict and evaluate: all folds together.
     """
     from onenet.cli.train import train_with_progress
     from onenet.errors import ConfigError
@@ -74,8 +75,10 @@ def study(
         elif plan.folds:
             if rescore or not train:
                 raise ConfigError(f"study {plan.name} scores every fold each time; leave --rescore and --no-train out")
-            result, cases = run_folds(plan, folder, words[1:], train_with_progress)
-            table = cases.to_markdown()
+            result, *reports = run_folds(plan, folder, words[1:], train_with_progress)
+            heads = ("each case by the network that was not trained on it", "the test by all networks together")
+            tables = [f"{head}\n\n{each.to_markdown()}" for head, each in zip(heads, reports, strict=True) if each]
+            table = "\n\n".join(tables)
         elif not train:
             raise ConfigError(f"--no-train: study {plan.name} scores each cell when it is trained; leave it out")
         else:

@@ -135,7 +135,10 @@ def open_volumes(config: DataConfig, preparation: Preparation | None = None) -> 
     labels = found.labels
     told = overruled(config, preparation) if preparation else ""
     if preparation is None:
-        preparation = plan_preparation(config, found.cases["train"], found.channels, labels.mapping, found.nothing)
+        known = found.cases["train"]
+        if config.folds:  # all folds see volumes alike, so that their networks can be used together
+            known = tuple(sorted([*known, *found.cases["val"]], key=lambda case: case.name))
+        preparation = plan_preparation(config, known, found.channels, labels.mapping, found.nothing)
     in_channels = channels * (2 * preparation.neighbours + 1)
     if config.in_channels not in (0, in_channels):
         raise ConfigError(f"data.in_channels={config.in_channels}, but the volumes have {channels} channel(s), "

@@ -2,7 +2,7 @@
 
 The cases that the test leaves are cut into folds (`data.folds`). What is reported is of all of them, every case
 scored once. The best weights of a fold are chosen on the same cases, so that the scores are a little too good; those of
-the test, which no fold has seen, are not.
+the test, which no fold has seen, are not: there the networks of all folds are scored together.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,10 +21,10 @@ from onenet.training.run import Run
 
 def run_folds(
     plan: Plan, out: Path, overrides: Sequence[str], on_cell: Callable[[Run], None]
-) -> tuple[dict[str, Any], CaseReport]:
-    """Train what is left of every fold and score its validation cases.
+) -> tuple[dict[str, Any], CaseReport, CaseReport | None]:
+    """Train what is left of every fold, score its validation cases, and all networks together on the test.
 
-    Returns the result, ready for JSON, and the report of all cases.
+    Returns the result, ready for JSON, the report of all cases, and that of the test, where there is one.
 
     Args:
         plan: with `folds`.
@@ -45,7 +45,7 @@ def run_folds(
             f"data.format={config.data.format}: folds are studied of volumes; use one of {', '.join(VOLUMES)}, with "
             "data.root=PATH"
         )
-    count, reports = config.data.folds, []
+    count, reports, has_test = config.data.folds, [], False
     if count < 2 or config.data.train_with_val:
         wrong = f"folds={count}" if count < 2 else "train_with_val=true"
         raise ConfigError(f"data.{wrong}: each of at least 2 folds is scored by a network that has not seen it; leave "
@@ -54,7 +54,9 @@ def run_folds(
         config = load_config(plan.recipe, [*words, f"data.fold={fold}"])
         folder = RunFolder(out / f"fold-{fold}")
         refuse_other(folder, config, "fold")
-        on_cell(Run(config, folder, resume=(folder.path / "config.toml").is_file()))
+        run = Run(config, folder, resume=(folder.path / "config.toml").is_file())
+        on_cell(run)
+        has_test = bool(run.dataset.items["test"])
         report = evaluate(folder.model, config.data, plan.split).cases
         assert report is not None
         reports.append(report)
@@ -63,6 +65,7 @@ def run_folds(
     whole = CaseReport(
         first.data, f"validation of {count} folds", first.classes, first.background, first.tolerance, cases
     )
+    together = evaluate(out, config.data).cases if has_test else None
     found = {
         "study": plan.name,
         "recipe": plan.recipe,
@@ -70,5 +73,6 @@ def run_folds(
         "folds": [{"cases": len(report.cases), "dice": round(report.mean("dice"), 6)} for report in reports],
         "environment": environment(),
         **whole.to_dict(),
+        "together": together.to_dict() if together else None,
     }
-    return found, whole
+    return found, whole, together

@@ -48,6 +48,13 @@ def test_what_cannot_be_timed_is_refused(model, runtimes, error, message, tmp_pa
         find_candidates([model], runtimes, tmp_path)
 
 
+def test_several_networks_in_a_folder_are_not_timed_as_one(tmp_path):
+    (tmp_path / "fold-0").mkdir()
+    (tmp_path / "fold-0" / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"holds the networks of 1 folds; name one of them, for example .*fold-0"):
+        find_candidates([str(tmp_path)], (), tmp_path)
+
+
 def test_photos_are_not_scaled_to_what_the_card_says(exported_files, tmp_path):
     network = onenet.load(exported_files / "ed.safetensors")
     onenet.save(network, tmp_path / "m.safetensors", network.card.replace(fit="cover", size=(16, 16)))

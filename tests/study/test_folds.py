@@ -35,6 +35,9 @@ def test_every_case_but_the_test_is_scored_once(write_msd, tiny, tmp_path, onene
             assert mine[case["name"]] == case
         tests |= {case.name for case in evaluate(model, f"msd:{root}").cases.cases}
     assert tests == {f"case_{n:02d}" for n in range(7)} - set(scored)
+    together = evaluate(tmp_path / "study", f"msd:{root}")
+    assert result["together"] == together.cases.to_dict()
+    assert {case.name for case in together.cases.cases} == tests
 
 
 def test_a_study_goes_on_with_the_folds_that_are_left(write_msd, tiny, tmp_path):
@@ -49,7 +52,7 @@ def test_a_study_goes_on_with_the_folds_that_are_left(write_msd, tiny, tmp_path)
     plan = load_plan("folds")
     with pytest.raises(KeyboardInterrupt):
         run_folds(plan, tmp_path / "study", words(root, tiny), lambda run: train(run, stop_in=1))
-    result, _ = run_folds(plan, tmp_path / "study", words(root, tiny), train)
+    result, *_ = run_folds(plan, tmp_path / "study", words(root, tiny), train)
     assert trained == [0, 1, 2]
     assert len(result["folds"]) == 3
     with pytest.raises(ConfigError, match=r"holds a fold with train.batch 4 -> 2; choose another --out"):
