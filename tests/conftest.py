@@ -191,6 +191,13 @@ def exported_files(flat, conv, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def short_turns(request, monkeypatch):
+    """Where something is timed it is called once a turn: quick tests look at rows, not at how sure their times are."""
+    if "slow" not in request.keywords:
+        monkeypatch.setattr("onenet.bench.turns._MOST", 1)
+
+
+@pytest.fixture(autouse=True)
 def own_cache(monkeypatch, tmp_path):
     """Prepared volumes go into the test's own folder."""
     monkeypatch.setenv("ONENET_CACHE", str(tmp_path / "cache"))

@@ -1,5 +1,6 @@
 """Models that come with the package, by name."""
 
+import copy
 import json
 
 import numpy as np
@@ -12,17 +13,17 @@ from onenet.errors import DataError
 
 
 @pytest.fixture
-def shelf(tmp_path, exported_files, monkeypatch):
+def shelf(tmp_path, exported_files, conv, monkeypatch):
     """A shelf with one model, "thing", which says what it knows."""
     folder = tmp_path / "shelf"
     folder.mkdir()
     network = onenet.load(exported_files / "e.safetensors")
     about = {"knows": "things on tables", "limits": "no chairs", "licence": "CC0-1.0", "unsure": 0.0}
-    onenet.save(network, folder / "thing.safetensors", network.card.replace(about=about))
-    from onenet.export.exporting import Wanted, make_graphs
+    card, made = network.card.replace(about=about), copy.deepcopy(conv.graphs[""])
+    onenet.save(network, folder / "thing.safetensors", card)
+    from onenet.export.graph import described
 
-    network.card = network.card.replace(about=about)
-    made = make_graphs(network, Wanted())[0]
+    described(made.graph, card, made.description)
     (folder / "thing.int8.onnx").write_bytes(made.graph.SerializeToString())
     monkeypatch.setattr(weights, "_folder", lambda: folder)
     return folder

@@ -1,7 +1,9 @@
 """How much a network computes for one image, and as which matrix products."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
@@ -44,14 +46,20 @@ def work_of(card: Card, path: Path, size: tuple[int, int]) -> Work | None:
 
 def work_of_network(card: Card, size: tuple[int, int]) -> Work:
     """Counted on torch's meta device, where nothing is computed."""
+    return _work_of_network(card.architecture, json.dumps(card.arguments), size)
+
+
+@lru_cache(maxsize=32)  # a network is timed in several files and runtimes
+def _work_of_network(architecture: str, arguments_json: str, size: tuple[int, int]) -> Work:
     import torch
     from torch import nn
 
     from onenet.bench.complexity import measure
     from onenet.models.catalog import create_model
 
+    arguments = json.loads(arguments_json)
     with torch.device("meta"):
-        network = create_model(card.architecture, **card.arguments).eval()
+        network = create_model(architecture, **arguments).eval()
         image = torch.zeros(1, network.in_channels, *size)
     products: Counter[Shape] = Counter()
 
@@ -67,7 +75,7 @@ def work_of_network(card: Card, size: tuple[int, int]) -> Work:
             module.register_forward_hook(count)
     with torch.no_grad():
         network(image)
-    return Work(measure(lambda: create_model(card.architecture, **card.arguments), size).flops, products)
+    return Work(measure(lambda: create_model(architecture, **arguments), size).flops, products)
 
 
 def work_of_graph(graph: "Graph", size: tuple[int, int]) -> Work:

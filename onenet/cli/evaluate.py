@@ -11,7 +11,10 @@ from onenet.cli.classes import Classes, class_names
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A .safetensors file, the folder of a run or of a study of folds, or an exported file.")],
+    model: Annotated[
+        str,
+        typer.Argument(help="A .safetensors or exported file, the folder of a run or of a study of folds."),
+    ],
     data: Annotated[str, typer.Option(help="FORMAT:PATH[,key=value...] or a recipe.")],
     split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
     classes: Classes = "",

@@ -7,6 +7,11 @@ import pytest
 from onenet.bench.turns import in_turns, spread, timed, times_as_fast
 
 
+@pytest.fixture(autouse=True)
+def long_turns(short_turns, monkeypatch):
+    monkeypatch.setattr("onenet.bench.turns._MOST", 20)
+
+
 def test_times_are_those_of_the_functions_in_turns():
     calls = []
 

@@ -9,7 +9,8 @@ from onenet.config import load_config
 from onenet.images import read_mask
 from onenet.training.folder import RunFolder
 
-QUICK = ["train.epochs=1", "data.size=32", "train.device=cpu"]
+SMALL = ["model.width=8", "model.deepest=8", "model.encoder=3||", "model.decoder=|"]
+QUICK = ["train.epochs=1", "data.size=32", "train.device=cpu", *SMALL]
 
 
 def test_the_demo_trains_scores_on_unseen_images_and_draws_their_masks(onenet_command, tmp_path):
@@ -33,7 +34,8 @@ def earlier(tmp_path):
     return folder
 
 
-def test_the_demo_replaces_its_earlier_run_and_leaves_other_files(onenet_command, earlier):
+def test_the_demo_replaces_its_earlier_run_and_leaves_other_files(onenet_command, earlier, monkeypatch):
+    monkeypatch.setattr("onenet.cli.demo.export", lambda folder: None)  # the slow part, see the test above
     assert onenet_command("demo", "--out", "here", *QUICK).code == 0
     assert onenet.load(earlier.model).card.architecture == "onenet-x-s"
     assert (earlier.path / "notes.txt").read_text() == "mine"

@@ -54,6 +54,7 @@ def test_int8_and_openvino_with_scores_before_and_after(onenet_command, model, n
     assert (mask["small.int8.onnx"] == mask["small.int8.openvino"]).mean() > 0.98
 
 
+@pytest.mark.slow
 def test_openvino_is_held_to_the_score_of_the_network(onenet_command, model, nuclei_parts, tmp_path, monkeypatch):
     monkeypatch.setattr("onenet.export.files.scored_mean_iou", lambda runner, card, dataset: 0.0)
     done = onenet_command(
@@ -94,6 +95,7 @@ def test_a_failed_check_leaves_no_file_and_exits_with_one(onenet_command, model,
     assert names(tmp_path / "models") == ["small.safetensors"]
 
 
+@pytest.mark.slow
 def test_classes_are_predicted_and_scored_but_not_probable(onenet_command, model, tmp_path):
     assert onenet_command("export", model, "--output", "classes", "--input", "bytes").code == 0
     file = tmp_path / "models/small.onnx"

@@ -93,6 +93,7 @@ def test_models_are_timed_scored_and_checked(onenet_command, exported_files, nuc
     assert wanted in bad.err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_the_grid_times_every_form_against_the_literal_one(onenet_command, tmp_path, monkeypatch):
     """The literal form's process is a real one, which its sizes have to reach; the others are left out."""
     from onenet.bench import fresh, latency

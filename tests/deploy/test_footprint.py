@@ -41,6 +41,7 @@ def in_double(model):
     return conv_form(model, torch.float64)
 
 
+@pytest.mark.slow
 def test_kernels_between_unshuffles_are_counted_once_in_every_form():
     model = network("onenet-x-n")
     found = [graph_footprint(exported(model, form)).halo() for form in (plain_form, in_double)]
@@ -65,16 +66,17 @@ def _rounded(interval, stride):
     return interval[0] // stride, -(-interval[1] // stride)
 
 
-QUICK = {
-    "unet-4": (dict(depth=2), Halo(24, 24, 24, 24)),
-    "onenet-e-4-half": (dict(depth=2, stem_repeat=1), Halo(8, 8, 8, 8)),
-    "onenet-ed-4-spatial": (dict(depth=1, stem_repeat=1), Halo(4, 4, whole_rows=True)),
-}
-
-
-@pytest.mark.parametrize("name", QUICK)
-def test_the_walk_holds_what_nan_reaches(nan, name):
-    sizes, halo = QUICK[name]
+@pytest.mark.parametrize(
+    ("name", "sizes", "halo"),
+    [
+        ("onenet-e-4-half", dict(depth=2, stem_repeat=1), Halo(8, 8, 8, 8)),
+        pytest.param("unet-4", dict(depth=2), Halo(24, 24, 24, 24), marks=pytest.mark.slow),
+        pytest.param(
+            "onenet-ed-4-spatial", dict(depth=1, stem_repeat=1), Halo(4, 4, whole_rows=True), marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_the_walk_holds_what_nan_reaches(nan, name, sizes, halo):
     model = network(name, **sizes)
     footprint = graph_footprint(exported(model))
     assert footprint.stride == model.stride and footprint.halo() == halo
@@ -138,6 +140,7 @@ def test_logits_at_half_size_count_their_own_pixels():
     assert footprint.needs((2, 4), (0, 2), (16, 16)) == ((4, 8), (0, 4))
 
 
+@pytest.mark.slow
 def test_a_flattened_image_whose_ends_meet_is_refused():
     model = network("onenet-ed-4-spatial", depth=1, stem_repeat=1, spatial_order="channel")
     with pytest.raises(ExportError, match="each row looks at all rows of the image") as refusal:

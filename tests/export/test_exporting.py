@@ -71,7 +71,7 @@ def test_every_graph_was_compared_and_scored(flat, conv):
 
 
 def test_a_network_is_not_changed_by_exporting_it(conv):
-    network = onenet.create_model("onenet-ed-4", width=4, depth=1, stem_repeat=1)
+    network = onenet.create_model("onenet-e-4", width=4, depth=1, stem_repeat=1)
     before, card = copy.deepcopy(network.state_dict()), network.card
     make_graphs(network, Wanted())
     assert network.training and network.card is card
@@ -90,6 +90,7 @@ def test_bytes_in_and_classes_out(conv):
     assert np.isnan(made.parity.largest) and made.parity.equal > 0.999
 
 
+@pytest.mark.slow
 def test_overlapping_classes_come_out_as_bit_codes():
     network = onenet.create_model("onenet-ed-4", width=4, depth=1, stem_repeat=1, num_classes=3).eval()
     network.card = network.card.replace(overlapping=True, background=None)
@@ -159,6 +160,7 @@ def test_int8_is_not_made_of_the_plain_form(conv):
         make_graphs(conv.network, Wanted(int8=True, form="plain"), conv.dataset)
 
 
+@pytest.mark.slow
 def test_int8_that_decides_gives_the_classes_of_int8_logits(conv):
     wanted = Wanted(float_=False, int8=True, output="classes", max_drop=100.0)
     (made,) = make_graphs(conv.network, wanted, conv.dataset)
@@ -171,6 +173,7 @@ def test_int8_that_decides_gives_the_classes_of_int8_logits(conv):
     assert made.parity.equal == pytest.approx(conv.graphs[".int8"].parity.equal, abs=0.01)
 
 
+@pytest.mark.slow
 def test_bytes_are_compared_on_bytes_whatever_the_images_are():
     network = onenet.create_model("onenet-ed-4", in_channels=5, width=4, depth=2, stem_repeat=1)
     made = make_graphs(network.eval(), Wanted(input="bytes"))[0]  # smooth noise, floats of any value

@@ -21,11 +21,28 @@ MODELS = ("onenet-ed-4,width=4,depth=2", "onenet-x-n,width=8,deepest=8")
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(request, monkeypatch):
+    """Small images; and where a test is not about files and times, files that are empty and times that are made up."""
     monkeypatch.setattr("onenet.study.scored_cell.COUNTED_AT", (32, 32))
     monkeypatch.setattr("onenet.study.timing.COUNTED_AT", (32, 32))
-    monkeypatch.setattr("onenet.bench.latency.LARGE", (64, 32, 16))
-    monkeypatch.setattr("onenet.bench.rates._best_seconds", lambda shape, precision, threads: 0.001)
+    if "slow" in request.keywords:
+        monkeypatch.setattr("onenet.bench.latency.LARGE", (64, 32, 16))
+        monkeypatch.setattr("onenet.bench.rates._best_seconds", lambda shape, precision, threads: 0.001)
+    else:
+        monkeypatch.setattr("onenet.study.scored_cell._exported", write_nothing)
+        monkeypatch.setattr("onenet.study.timing.timed", time_nothing)
+
+
+def write_nothing(folder, config, split):
+    names = {"float": ["model.onnx"], "int8": ["model.int8.onnx"]}
+    for name in (*names["float"], *names["int8"]):
+        (folder.path / name).write_bytes(b"")
+    return {**names, "megabytes": 0.0, "float_megabytes": 0.0, "mean_iou": 0.5, "islands": 0, "kept_float": []}
+
+
+def time_nothing(cells, of_set, out, say):
+    rows = [timing(model, precision, 1.0) for model in MODELS for precision in ("float", "int8")]
+    return {"size": 32, "of_set": of_set, "rows": rows}
 
 
 @pytest.fixture
@@ -76,8 +93,9 @@ def test_rates_are_searched_on_the_first_set_and_the_better_one_is_used_everywhe
     assert [run for run in trainer.runs if run[0] == "two"] == [("two", name, rate) for name, rate in chosen.items()]
 
 
-def test_every_cell_has_its_scores_and_its_int8_file(done, tmp_path):
-    result, _ = done
+@pytest.mark.slow
+def test_every_cell_has_its_scores_its_files_and_their_times(plan, tmp_path):
+    result = run_comparison(plan, str(tmp_path), [], tmp_path / "study", Trainer())
     assert [(cell["set"], cell["model"]) for cell in result["cells"]] == [
         (one, model) for one in ("one", "two") for model in MODELS
     ]
@@ -86,7 +104,8 @@ def test_every_cell_has_its_scores_and_its_int8_file(done, tmp_path):
         assert 0 <= cell["mean_iou"] <= 1 and 0 <= files["mean_iou"] <= 1 and files["islands"] == 0
         assert len(files["int8"]) == len(files["float"]) == (2 if "ed" in cell["model"] else 1)
         folder = tmp_path / "study" / cell["folder"]
-        assert files["megabytes"] in {round((folder / name).stat().st_size / 1e6, 3) for name in files["int8"]}
+        for key, kind in (("megabytes", "int8"), ("float_megabytes", "float")):
+            assert files[key] in {round((folder / name).stat().st_size / 1e6, 3) for name in files[kind]}
         assert cell["parameters"] > 0 and cell["gmacs"] >= 0
     timed = {(row["model"], row["precision"]) for row in result["timing"]["rows"]}
     assert timed == {(model, precision) for model in MODELS for precision in ("float", "int8")}
@@ -259,13 +278,9 @@ def test_a_network_has_a_point_for_each_of_its_files_with_that_ones_score():
     assert (found["odd", "int8"].scores, found["odd", "float"].megabytes) == ({}, None)
 
 
-def test_the_size_of_a_float_file_is_kept_and_of_earlier_results_that_of_the_parameters(done, tmp_path):
-    result, _ = done
-    for one in result["cells"]:
-        folder = tmp_path / "study" / one["folder"]
-        sizes = {round((folder / name).stat().st_size / 1e6, 3) for name in one["files"]["float"]}
-        assert one["files"]["float_megabytes"] in sizes
-    assert "4 bytes" not in draw_front(result, "one", "megabytes")
+def test_the_size_of_a_float_file_is_shown_and_of_earlier_results_that_of_the_parameters():
+    known = [one | {"files": one["files"] | {"float_megabytes": 3.0}} for one in RESULT["cells"]]
+    assert "4 bytes" not in draw_front(RESULT | {"cells": known}, "pet", "megabytes")
     assert "MB of the file, in float 4 bytes a parameter" in draw_front(RESULT, "pet", "megabytes")
 
 
