@@ -60,11 +60,13 @@ def Segmenter(  # noqa: N802
         classes: names for the classes of an `.onnx` file that was not written by onenet.
 
     Raises:
-        ConfigError: unknown runtime, one that cannot run this file, a number of threads that is none, or a module
-            without a card.
-        DataError: the file is missing, damaged, or not a model of onenet.
+        ConfigError: unknown runtime, one that cannot run this file, a number of threads that is none, a module
+            without a card, or folds that are not of one study.
+        DataError: the file is missing, damaged, or not a model of onenet; or folds are missing or not trained to
+            their end.
         OneNetError: the runtime is not installed.
     """
+    from onenet.deploy.ensemble import EnsembleRunner, files_of_folds, joined_card, refuse_folds
     from onenet.deploy.opening import is_exported, open_exported
     from onenet.deploy.segmenter import Segmenter as Drawer
     from onenet.errors import ConfigError, did_you_mean
@@ -79,6 +81,8 @@ def Segmenter(  # noqa: N802
             raise ConfigError(f"{model}: an exported file, which torch does not run; leave the runtime out")
         return Drawer(*open_exported(model, runtime, threads, classes))
     if runtime not in ("auto", "torch"):
+        if isinstance(model, (str, Path)):
+            refuse_folds(model)
         raise ConfigError(f"{model}: {runtime} runs exported files; make one with: onenet export {model}")
     if classes:
         raise ConfigError("classes are for .onnx files that were not written by onenet; this model knows its own")
@@ -86,7 +90,6 @@ def Segmenter(  # noqa: N802
     from torch import nn
 
     from onenet.checkpoint import load as load_model
-    from onenet.deploy.ensemble import EnsembleRunner, files_of_folds, joined_card
     from onenet.models.eager import EagerRunner, card_of
 
     if not isinstance(model, (str, Path, nn.Module)):

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from math import prod
@@ -46,7 +46,8 @@ def work_of(card: Card, path: Path, size: tuple[int, int]) -> Work | None:
 
 def work_of_network(card: Card, size: tuple[int, int]) -> Work:
     """Counted on torch's meta device, where nothing is computed."""
-    return _work_of_network(card.architecture, json.dumps(card.arguments), size)
+    found = _work_of_network(card.architecture, json.dumps(card.arguments), size)
+    return replace(found, products=found.products.copy())
 
 
 @lru_cache(maxsize=32)  # a network is timed in several files and runtimes

@@ -83,18 +83,19 @@ def keep_best_steps(model: str, data: str) -> str:
     """Choose the post-processing on the validation cases, write it into the model's card, and say in a line what it is.
 
     Raises:
-        ConfigError: a model of images, or one that is no .safetensors file.
+        ConfigError: a model of images, several of them, or one that is no .safetensors file.
         DataError: there are no validation cases, or one cannot be read.
     """
     import onenet
     from onenet.cases import chosen_steps
     from onenet.checkpoint import save
     from onenet.data import VolumeDataset
+    from onenet.deploy.ensemble import refuse_folds
     from onenet.errors import ConfigError
     from onenet.models.eager import card_of
     from onenet.scoring import open_spec
 
-    path = Path(model)
+    refuse_folds(path := Path(model))
     path = path / "model.safetensors" if path.is_dir() else path
     if path.suffix != ".safetensors" or not path.is_file():
         raise ConfigError(f"--postprocess auto: is written into a .safetensors file, and {model} is none; use one, and "

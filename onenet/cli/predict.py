@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 def predict(
     model: Annotated[
         str,
-        typer.Argument(help="A .safetensors or exported file, the folder of a run, or a trained model by name (pet)."),
+        typer.Argument(
+            help="A .safetensors or exported file, the folder of a run or a study of folds, or a trained model (pet)."
+        ),
     ],
     inputs: Annotated[
         list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs, or - for standard input.")

@@ -79,6 +79,8 @@ def study(
             heads = ("each case by the network that was not trained on it", "the test by all networks together")
             tables = [f"{head}\n\n{each.to_markdown()}" for head, each in zip(heads, reports, strict=True) if each]
             table = "\n\n".join(tables)
+            if "failed" in result["together"]:
+                _say(f"note: not scored together: {result['together']['failed']}")
         elif not train:
             raise ConfigError(f"--no-train: study {plan.name} scores each cell when it is trained; leave it out")
         else:

@@ -1,7 +1,7 @@
 """How volumes become images: the axis of the slices, their pixels' size, their grey values and their neighbours.
 
-What the configuration leaves to the data follows from its training cases, their fingerprint: the axis along which
-voxels are longest, the median of the spacings in its slices, and for CT the values of what is labelled.
+What the configuration leaves to the data follows from its training cases, of all folds where there are some: the axis
+along which voxels are longest, the median of the spacings in its slices, and for CT the values of what is labelled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ def plan_preparation(config: DataConfig, cases: Sequence[Case], channels: Sequen
 
     Args:
         config: of the data.
-        cases: that are trained on.
+        cases: that are trained on, or of which each is in one of the folds.
         channels: their names, "CT" throughout where it is CT; () where nothing says them.
         labels, background: which voxels are of a class.
 

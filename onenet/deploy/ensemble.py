@@ -13,7 +13,7 @@ from onenet.deploy.segmenter import sigmoid, softmax
 from onenet.errors import ConfigError, DataError
 
 _LEAST = 1e-7  # probabilities are kept as far from 0 and 1, whose logits are not finite
-_ALIKE = ("in_channels", "classes", "background", "size", "fit", "value_range", "overlapping", "volume")
+_ALIKE = ("architecture", "arguments", "classes", "background", "size", "fit", "value_range", "overlapping", "volume")
 
 
 def files_of_folds(folder: str | Path) -> list[Path]:
@@ -21,7 +21,9 @@ def files_of_folds(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if (folder / "model.safetensors").exists():
         return []
-    return sorted(folder.glob("fold-*/model.safetensors"), key=lambda file: (len(file.parent.name), file.parent.name))
+    found = {int(place.name[5:]): place for place in folder.glob("fold-*") if place.name[5:].isdecimal()}
+    files = [found[number] / "model.safetensors" for number in sorted(found)]
+    return [file for file in files if file.is_file()]
 
 
 def refuse_folds(folder: str | Path) -> None:
@@ -72,22 +74,51 @@ def joined_card(cards: Sequence[Card], files: Sequence[Path]) -> Card:
     Steps of post-processing, each chosen for one network, are not in it.
 
     Raises:
-        DataError: folds are missing.
-        ConfigError: two of them take other images or give other classes.
+        DataError: folds are missing, or their training has not ended.
+        ConfigError: they are not those of one study.
     """
-    plain = [card.replace(volume={key: card.volume[key] for key in card.volume if key != "postprocess"})
-             for card in cards]  # fmt: skip
+    _check_whole(cards, files)
+    plain = [_without_fold(card) for card in cards]
     first = plain[0]
-    wanted = first.training.get("split", {}).get("folds", 0)
-    if wanted and wanted != len(cards):
-        raise DataError(f"{files[0].parent.parent}: holds {len(cards)} of {wanted} folds; start the same onenet study "
-                        "folds again, which goes on with the others")  # fmt: skip
     for card, file in zip(plain, files, strict=True):
-        for key in _ALIKE:
-            if getattr(card, key) != getattr(first, key):
-                raise ConfigError(f"{file}: its {key} is not that of {files[0]}, so that they cannot be used together; "
-                                  "train all folds by one onenet study folds")  # fmt: skip
+        differs = next((key for key in _ALIKE if getattr(card, key) != getattr(first, key)), None)
+        if differs or card.training["split"] != first.training["split"]:
+            what = f"{differs or 'split'} of {file} and of {files[0]}"
+            raise ConfigError(f"the {what} differ, so that they are not used together; train all folds by one onenet "
+                              "study folds, in a folder of its own")  # fmt: skip
     together = {
         key: sorted({mark for card in cards for mark in card.training.get(key, ())}) for key in ("seen", "seen_in")
     }
-    return first.replace(training={**first.training, **together, "networks": len(cards)}, scores={})
+    return first.replace(training={**cards[0].training, **together, "networks": len(cards)}, scores={})
+
+
+def _check_whole(cards: Sequence[Card], files: Sequence[Path]) -> None:
+    folder, splits = files[0].parent.parent, [card.training.get("split", {}) for card in cards]
+    wanted = splits[0].get("folds", 0)
+    if len(cards) > wanted:
+        more = f"{len(cards)} folders of folds, but {files[0].parent} is one of {wanted}"
+        raise ConfigError(f"{folder}: holds {more}; move away what does not belong to the study")
+    if {split.get("fold") for split in splits} != set(range(wanted)):
+        raise DataError(f"{folder}: holds {len(cards)} of {wanted} folds; start the same onenet study folds again, "
+                        "which goes on with the others")  # fmt: skip
+    for card, file in zip(cards, files, strict=True):
+        if not _has_ended(card, file.with_name("log.csv")):
+            raise DataError(f"{file.parent}: its training has not ended; start the same onenet study folds again")
+
+
+def _has_ended(card: Card, log: Path) -> bool:
+    """Whether the run that a model is of had all its epochs, or ended early; True where its log is not here."""
+    try:
+        epoch = int(log.read_text(encoding="utf-8").splitlines()[-1].split(",")[0])
+    except (OSError, ValueError, IndexError):
+        return True
+    patience = int(card.training.get("patience", 0)) * int(card.training.get("validate_every", 1))
+    early = int(card.training.get("best_epoch", 0)) + patience
+    return epoch >= (min(early, card.training.get("epochs", 0)) if patience else card.training.get("epochs", 0))
+
+
+def _without_fold(card: Card) -> Card:
+    """A card without what each fold has of its own."""
+    split = {key: value for key, value in card.training.get("split", {}).items() if key != "fold"}
+    volume = {key: value for key, value in card.volume.items() if key != "postprocess"}
+    return card.replace(volume=volume, training={**card.training, "split": split})

@@ -1,8 +1,9 @@
 """Cross-validation of volumes: a network per fold, each scored on the cases that it was not trained on.
 
 The cases that the test leaves are cut into folds (`data.folds`). What is reported is of all of them, every case
-scored once. The best weights of a fold are chosen on the same cases, so that the scores are a little too good; those of
-the test, which no fold has seen, are not: there the networks of all folds are scored together.
+scored once. The best weights of a fold are chosen on the same cases, and so, with those of the other folds, are the
+axis, the spacing and the grey values of "auto"; the scores are a little too good by that. Those of the test, which no
+fold has seen, are not: there the networks of all folds are scored together.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from onenet.config import VOLUMES, load_config
-from onenet.errors import ConfigError
+from onenet.errors import ConfigError, OneNetError
 from onenet.metrics.cases import CaseReport
 from onenet.scoring import evaluate
 from onenet.study.plan import Plan
@@ -65,7 +66,12 @@ def run_folds(
     whole = CaseReport(
         first.data, f"validation of {count} folds", first.classes, first.background, first.tolerance, cases
     )
-    together = evaluate(out, config.data).cases if has_test else None
+    together, alone = None, "there is no test"
+    if has_test:
+        try:
+            together = evaluate(out, config.data).cases
+        except OneNetError as error:  # what was trained and scored is not to be lost for it
+            alone = str(error)
     found = {
         "study": plan.name,
         "recipe": plan.recipe,
@@ -73,6 +79,6 @@ def run_folds(
         "folds": [{"cases": len(report.cases), "dice": round(report.mean("dice"), 6)} for report in reports],
         "environment": environment(),
         **whole.to_dict(),
-        "together": together.to_dict() if together else None,
+        "together": together.to_dict() if together else {"failed": alone},
     }
     return found, whole, together

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from onenet.config import Config, load_config
-from onenet.data import Dataset, Item
+from onenet.data import Dataset, Item, VolumeDataset
 from onenet.data.sample import shown_value
 from onenet.images import IGNORED
 
@@ -81,6 +81,7 @@ def reading_of(dataset: Dataset) -> Reading:
         "in_channels": dataset.in_channels,
         "value_range": list(dataset.value_range),
         "overlapping": dataset.overlapping,
+        "preparation": dataset.preparation.to_card() if isinstance(dataset, VolumeDataset) else {},
     }
 
 
@@ -96,9 +97,13 @@ def changed_reading(begun: Reading, now: Reading) -> list[str]:
         pairs = [(value, _class_of(value, begun), _class_of(value, now)) for value in values]
         found = [f"{shown_value(v, now['encoding'], bare=True)} {a} -> {b}" for v, a, b in pairs if a != b]
         changes.append(f"mask values{where}: {_first(found)}")
-    return changes + [
-        f"{words} {_shown(begun[key])} -> {_shown(now[key])}" for key, words in _WORDS.items() if begun[key] != now[key]
-    ]
+    prepared = begun.get("preparation") or now["preparation"]  # earlier versions did not keep it
+    return [
+        *changes,
+        *(f"{w} {_shown(begun[key])} -> {_shown(now[key])}" for key, w in _WORDS.items() if begun[key] != now[key]),
+        *(f"{key} of volumes {old} -> {now['preparation'].get(key)}" for key, old in prepared.items()
+          if old != now["preparation"].get(key)),
+    ]  # fmt: skip
 
 
 def _renamed(before: Sequence[str], after: Sequence[str]) -> str:

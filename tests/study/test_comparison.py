@@ -192,6 +192,7 @@ def test_a_rate_at_which_a_network_diverges_is_left_out_and_a_network_without_an
     assert len(trainer.runs) == count  # it is known, and not tried again
 
 
+@pytest.mark.slow  # with real files, for which the images of the present place are read
 def test_what_was_trained_on_another_machine_is_scored_where_the_data_is_now(plan, tmp_path):
     out, there = tmp_path / "study", tmp_path / "there"
     there.mkdir()

@@ -178,6 +178,21 @@ def test_colours_and_encodings_channels_and_ranges_are_named(photos):
     ]  # fmt: skip
 
 
+def test_volumes_that_are_prepared_otherwise_are_named_where_the_checkpoint_says_how_they_were(write_msd):
+    root = write_msd(4, modality="CT")
+
+    def reading(*changes):
+        words = [f"data.root={root}", "data.format=msd", *changes]
+        return reading_of(open_dataset(load_config("volumes", words).data))
+
+    begun, now = reading("data.intensity=window:300:100"), reading("data.spacing=[2.0,2.0]", "data.intensity=zscore")
+    assert changed_reading(begun, now) == [
+        "spacing of volumes [1.0, 1.0] -> [2.0, 2.0]",
+        "intensity of volumes {'kind': 'window', 'low': 250.0, 'high': 350.0} -> {'kind': 'zscore'}",
+    ]
+    assert changed_reading({key: begun[key] for key in begun if key != "preparation"}, now) == []
+
+
 def test_what_a_checkpoint_holds_of_the_data_is_of_plain_values(photos, tmp_path):
     """So that it is read without running code."""
     import torch
