@@ -42,6 +42,8 @@ def facts(record: dict[str, Any], of_the_set: str) -> dict[str, Any]:
     result = record["result"]
     if isinstance(result, dict):
         known |= {"device": str(result.get("device", "")).upper(), "scored": result.get("images")}
+    if isinstance(result, dict) and "shape" in result:
+        known["shape"] = "x".join(map(str, result["shape"]))
     if isinstance(result, dict) and "budget" in result:
         rates = " and ".join(f"{rate:g}" for rate in result.get("rates", ()))
         known |= {"rates": rates, "sets": sets_of(result)}

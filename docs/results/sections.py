@@ -5,6 +5,7 @@ from typing import Any
 
 from few import table as few_table
 from pages import read
+from volume_times import table as volume_table
 
 from onenet.bench.memory import Row, memory_markdown
 from onenet.cli.bench import table2_markdown, throughput_markdown, train_markdown
@@ -197,6 +198,15 @@ SECTIONS = (
         "as two cores allowed: the scores are not for comparing networks), exported with `onenet export --to "
         "onnx,int8`; mobilenet-unet-4 keeps its first layer in float.",
         latency_markdown,
+        "",
+    ),
+    (
+        "On a device: a volume",
+        "volume-times",
+        "A heart of {shape} voxels (MSD) on two threads, as `onenet predict` segments it: a process of its own, from "
+        "the NIfTI file to that of the mask. Full width, trained for 3 short epochs; the last column is of the third, "
+        "for which slices have been kept.",
+        volume_table,
         "",
     ),
     (
