@@ -9,7 +9,8 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && command -v $$p && break; done)
 BIN := .venv/bin
 export OMP_WAIT_POLICY ?= PASSIVE
-export PYTHONDONTWRITEBYTECODE :=# what was compiled once is kept: every start is quicker
+# Empty is unset: what was compiled once is kept, so that every start is quicker.
+export PYTHONDONTWRITEBYTECODE :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PYTEST := $(BIN)/python -m pytest --jaxtyping-packages=onenet,beartype.beartype
 

@@ -34,7 +34,7 @@ def measure_rewrites(name: str, width: int, size: int, repeats: int, threads: in
     image = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
     rows: list[dict[str, Any]] = []
     sessions = []
-    for form, module in _forms(network).items():
+    for form, module in forms_of(network).items():
         graph = image_graph(module, card, Description(form=form))
         for precision in ("float", "int8"):
             if precision == "int8":
@@ -51,7 +51,8 @@ def measure_rewrites(name: str, width: int, size: int, repeats: int, threads: in
     return {"model": name, "width": width, "size": size, "threads": threads, "repeats": repeats, "rows": rows}
 
 
-def _forms(network: Network) -> dict[str, nn.Module]:
+def forms_of(network: Network) -> dict[str, nn.Module]:
+    """A network with all rewrites ("conv"), with each one left out that changes it, with none, and its flat form."""
     forms: dict[str, nn.Module] = {"conv": conv_form(network)}
     left_out = {
         "norms not folded": ["norm"],

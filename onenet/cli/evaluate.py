@@ -95,7 +95,8 @@ def keep_best_steps(model: str, data: str) -> str:
     from onenet.models.eager import card_of
     from onenet.scoring import open_spec
 
-    refuse_folds(path := Path(model))
+    path = Path(model)
+    refuse_folds(path)
     path = path / "model.safetensors" if path.is_dir() else path
     if path.suffix != ".safetensors" or not path.is_file():
         raise ConfigError(f"--postprocess auto: is written into a .safetensors file, and {model} is none; use one, and "

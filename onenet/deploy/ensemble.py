@@ -95,6 +95,8 @@ def joined_card(cards: Sequence[Card], files: Sequence[Path]) -> Card:
 def _check_whole(cards: Sequence[Card], files: Sequence[Path]) -> None:
     folder, splits = files[0].parent.parent, [card.training.get("split", {}) for card in cards]
     wanted = splits[0].get("folds", 0)
+    if not wanted:
+        raise ConfigError(f"{folder}: {files[0].parent.name} is no fold; name the folder of the run itself")
     if len(cards) > wanted:
         more = f"{len(cards)} folders of folds, but {files[0].parent} is one of {wanted}"
         raise ConfigError(f"{folder}: holds {more}; move away what does not belong to the study")
@@ -112,9 +114,10 @@ def _has_ended(card: Card, log: Path) -> bool:
         epoch = int(log.read_text(encoding="utf-8").splitlines()[-1].split(",")[0])
     except (OSError, ValueError, IndexError):
         return True
-    patience = int(card.training.get("patience", 0)) * int(card.training.get("validate_every", 1))
-    early = int(card.training.get("best_epoch", 0)) + patience
-    return epoch >= (min(early, card.training.get("epochs", 0)) if patience else card.training.get("epochs", 0))
+    last, patience = card.training.get("epochs", 0), card.training.get("patience", 0)
+    if patience:  # so many validations without a better score end a run
+        last = min(last, card.training.get("best_epoch", 0) + patience * card.training.get("validate_every", 1))
+    return epoch >= last
 
 
 def _without_fold(card: Card) -> Card:

@@ -66,12 +66,12 @@ def run_folds(
     whole = CaseReport(
         first.data, f"validation of {count} folds", first.classes, first.background, first.tolerance, cases
     )
-    together, alone = None, "there is no test"
+    together, reason = None, "there is no test"
     if has_test:
         try:
             together = evaluate(out, config.data).cases
         except OneNetError as error:  # what was trained and scored is not to be lost for it
-            alone = str(error)
+            reason = str(error)
     found = {
         "study": plan.name,
         "recipe": plan.recipe,
@@ -79,6 +79,6 @@ def run_folds(
         "folds": [{"cases": len(report.cases), "dice": round(report.mean("dice"), 6)} for report in reports],
         "environment": environment(),
         **whole.to_dict(),
-        "together": together.to_dict() if together else {"failed": alone},
+        "together": together.to_dict() if together else {"failed": reason},
     }
     return found, whole, together

@@ -1,7 +1,7 @@
 import pytest
 
 from onenet.bench.fresh_networks import fresh_network
-from onenet.bench.rewrites import _forms, measure_rewrites
+from onenet.bench.rewrites import forms_of, measure_rewrites
 from onenet.cli.rewrites import rewrites_markdown
 
 LEFT_OUT = [
@@ -11,8 +11,8 @@ LEFT_OUT = [
 
 
 def test_each_rewrite_that_a_network_has_is_left_out_once():
-    assert list(_forms(fresh_network("onenet-e-4,width=2"))) == ["conv", *LEFT_OUT]
-    assert list(_forms(fresh_network("onenet-ed-4,width=2"))) == [
+    assert list(forms_of(fresh_network("onenet-e-4,width=2"))) == ["conv", *LEFT_OUT]
+    assert list(forms_of(fresh_network("onenet-ed-4,width=2"))) == [
         "conv", *(name for name in LEFT_OUT if not name.startswith("transposed")), "flat"
     ]  # fmt: skip
 

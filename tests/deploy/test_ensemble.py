@@ -147,6 +147,13 @@ def test_folds_that_are_missing_or_unfinished_are_told(folds, tmp_path):
         onenet.Segmenter(folds(fold=0))  # the first one twice
 
 
+def test_a_run_that_is_no_fold_but_called_so_is_told(tmp_path):
+    (tmp_path / "fold-1").mkdir()
+    onenet.save(onenet.create_model("onenet-x-n"), tmp_path / "fold-1" / "model.safetensors")
+    with pytest.raises(ConfigError, match="fold-1 is no fold; name the folder of the run itself"):
+        onenet.Segmenter(tmp_path)
+
+
 def test_one_network_is_wanted_where_weights_are(folds):
     says = r"holds the networks of 2 folds; name one of them, for example .*fold-0"
     with pytest.raises(ConfigError, match=says):
