@@ -204,8 +204,8 @@ SECTIONS = (
         "On a device: a volume",
         "volume-times",
         "A heart of {shape} voxels (MSD) on two threads, as `onenet predict` segments it: a process of its own, from "
-        "the NIfTI file to that of the mask. Full width, trained for 3 short epochs; the last column is of the third, "
-        "for which slices have been kept.",
+        "the NIfTI file to that of the mask; and the network's share of that time, within one process. Full width, "
+        "trained for 3 short epochs; the last column is of the third, for which slices have been kept.",
         volume_table,
         "",
     ),
