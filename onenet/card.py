@@ -79,6 +79,14 @@ class Card:
     def num_classes(self) -> int:
         return len(self.classes)
 
+    @property
+    def last_epoch(self) -> int:
+        """The epoch by which the training that gave this model was to end; with `train.patience` by what it knew."""
+        last, patience = self.training.get("epochs", 0), self.training.get("patience", 0)
+        if patience:  # so many validations without a better score end a run
+            last = min(last, self.training.get("best_epoch", 0) + patience * self.training.get("validate_every", 1))
+        return int(last)
+
     def replace(self, **changes: Any) -> "Card":
         """The same card with some fields changed."""
         return dataclasses.replace(self, **changes)

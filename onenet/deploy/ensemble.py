@@ -114,10 +114,7 @@ def _has_ended(card: Card, log: Path) -> bool:
         epoch = int(log.read_text(encoding="utf-8").splitlines()[-1].split(",")[0])
     except (OSError, ValueError, IndexError):
         return True
-    last, patience = card.training.get("epochs", 0), card.training.get("patience", 0)
-    if patience:  # so many validations without a better score end a run
-        last = min(last, card.training.get("best_epoch", 0) + patience * card.training.get("validate_every", 1))
-    return epoch >= last
+    return epoch >= card.last_epoch
 
 
 def _without_fold(card: Card) -> Card:
