@@ -56,8 +56,8 @@ def study(
             raise ConfigError(f"--rescore: study {plan.name} keeps what it scored; leave it out")
         if earlier and not isinstance(plan, (Comparison, PaperTable)):
             raise ConfigError(f"--continue: study {plan.name} has no cells that could be taken over; leave it out")
-        if not score and not (isinstance(plan, Comparison) and train and not earlier):
-            raise ConfigError("--no-score: trains a comparison, and goes with neither --no-train nor --continue")
+        if not score and not (isinstance(plan, Comparison) and train):
+            raise ConfigError("--no-score: trains a comparison, and does not go with --no-train")
         known = _read(earlier, ("timing",) if isinstance(plan, Comparison) else ()) if earlier else None
         if isinstance(plan, PaperTable):
             root, changes = _root(words[1:])
@@ -66,7 +66,7 @@ def study(
             with atomic_write(folder / f"{plan.name}.html") as page:
                 page.write(table_page(result).encode())
         elif isinstance(plan, Comparison) and not score:
-            missing = train_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say)
+            missing = train_comparison(plan, *_root(words[1:]), folder, train_with_progress, _say, known)
             _say(f"not trained: {'; '.join(missing) or 'none'}")
             return
         elif isinstance(plan, Comparison):

@@ -72,9 +72,18 @@ def run_comparison(
 
 
 def train_comparison(
-    plan: Comparison, root: str, overrides: Sequence[str], out: Path, on_run: OnRun, say: Say = lambda line: None
+    plan: Comparison,
+    root: str,
+    overrides: Sequence[str],
+    out: Path,
+    on_run: OnRun,
+    say: Say = lambda line: None,
+    earlier: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Train what `run_comparison` would, beside other processes that do the same, and score nothing.
+
+    Args:
+        earlier: a result of the same study: its cells are not trained again, and its learning rates are taken.
 
     Returns:
         The cells that are not trained.
@@ -82,8 +91,9 @@ def train_comparison(
     Raises:
         ConfigError, DataError, OneNetError: as `run_comparison`.
     """
-    refuse_unready(plan, {}, Path(root), overrides)
-    missing, failed = _train(Cells(plan, Path(root), out, overrides, on_run, {}), plan, say, True)
+    refuse_unready(plan, earlier or {}, Path(root), overrides)
+    refuse_earlier(plan, earlier or {}, Path(root), overrides)
+    missing, failed = _train(Cells(plan, Path(root), out, overrides, on_run, earlier or {}), plan, say, True)
     return missing + [one["cell"] for one in failed]
 
 

@@ -35,7 +35,7 @@ def test_a_study_can_be_begun_with_one_of_its_seeds(onenet_command):
 def test_training_alone_is_for_comparisons(onenet_command):
     for words in (["pet-small", "--no-score"], ["pareto", "--budget", "cpu", "--no-score", "--no-train"]):
         line = onenet_command("study", *words).error
-        assert line == "--no-score: trains a comparison, and goes with neither --no-train nor --continue"
+        assert line == "--no-score: trains a comparison, and does not go with --no-train"
 
 
 BUDGETS = (["pareto", "--budget", "cpu"], ["table1", "--budget", "gpu25"], ["table3", "--budget", "quick"])

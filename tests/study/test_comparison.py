@@ -146,6 +146,27 @@ def test_an_earlier_result_is_continued_where_its_folders_are_gone(done, plan, t
         run_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=other)
 
 
+def test_training_alone_takes_the_rates_and_cells_of_an_earlier_result(done, plan, tmp_path):
+    earlier, _ = done
+    kept = earlier | {"cells": [cell for cell in earlier["cells"] if cell["set"] == "one"]}
+    trainer = Trainer()
+    assert train_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=kept) == []
+    assert trainer.runs == [("two", cell["model"].split(",")[0], cell["learning_rate"]) for cell in kept["cells"]]
+    with pytest.raises(ConfigError, match=r"has rates \[0.5\], this study has \[0.001, 0.01\]"):
+        train_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=earlier | {"rates": [0.5]})
+
+
+def test_a_cell_that_ended_early_is_done(plan, tmp_path):
+    out, trainer = tmp_path / "study", Trainer()
+    early = replace(plan, sets=plan.sets[:1], models=MODELS[1:], rates=(1e-12, 2e-12))  # so that nothing gets better
+    changes = ["train.epochs=9", "train.patience=1"]
+    assert train_comparison(early, str(tmp_path), changes, out, trainer) == []
+    logs = [len(path.read_text().splitlines()) - 1 for path in out.glob("*/*/log.csv")]
+    assert len(logs) == 2 and max(logs) < 9
+    left = run_comparison(early, str(tmp_path), changes, out, trainer, train=False)
+    assert not left["missing"] and len(left["cells"]) == 1 and len(trainer.runs) == 2
+
+
 def test_networks_that_an_earlier_result_lacks_are_timed_with_all_others_or_named(done, tmp_path, monkeypatch):
     result, _ = done
     cells, said, timed = result["cells"], [], []
