@@ -62,8 +62,7 @@ def channel_names(found: Mapping[str, Any], path: Path) -> tuple[str, ...]:
 
 def named_in_vain(found: Mapping[str, Any], cases: Sequence[Case]) -> tuple[str, ...]:
     """A note on training cases that are listed but not there, as in a copy of a part of the data."""
-    listed = found.get("training")
-    entries = [one.get("image") if isinstance(one, dict) else one for one in listed] if isinstance(listed, list) else []
+    entries = [one.get("image") if isinstance(one, dict) else one for one in _training(found)]
     there = {case.name for case in cases}
     absent = [name for one in entries if isinstance(one, str) and (name := case_name(one)) not in there]
     if not absent:
@@ -71,6 +70,22 @@ def named_in_vain(found: Mapping[str, Any], cases: Sequence[Case]) -> tuple[str,
     more = ", ..." if len(absent) > _SHOWN else ""
     return (f"{FILE} lists {len(entries)} training cases, of which {len(absent)} are not there: "
             f"{', '.join(absent[:_SHOWN])}{more}",)  # fmt: skip
+
+
+def masks_of_other_names(found: Mapping[str, Any]) -> dict[str, str]:
+    """Of the training cases that are listed with their masks: volume -> mask, by their names where they differ.
+
+    Without folders and endings; the files are looked for where the layout has them.
+    """
+    listed = [one for one in _training(found) if isinstance(one, dict)]
+    files = [(one.get("image"), one.get("label")) for one in listed]
+    names = {case_name(a): case_name(b) for a, b in files if isinstance(a, str) and isinstance(b, str)}
+    return {image: mask for image, mask in names.items() if image != mask}
+
+
+def _training(found: Mapping[str, Any]) -> list[Any]:
+    listed = found.get("training")
+    return listed if isinstance(listed, list) else []
 
 
 def labels_of(found: Mapping[str, Any], config: DataConfig, path: Path) -> tuple[Labels, bool]:

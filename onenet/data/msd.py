@@ -2,15 +2,24 @@
 
 ROOT/dataset.json   ROOT/imagesTr/CASE.nii.gz   ROOT/labelsTr/CASE.nii.gz
 
+A volume and its mask have one name, or dataset.json lists them as a pair of "training": {"image": ..., "label": ...}.
 Volumes have three axes, or four with the channels last. imagesTs/ has no published masks: the test cases are a share of
 the training cases, unless there is a labelsTs/.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from onenet.config import DataConfig
 from onenet.data.cases import Case, FoundCases, Refuse, match_cases, volume_files
-from onenet.data.dataset_json import FILE, channel_names, labels_of, named_in_vain, read_dataset_json
+from onenet.data.dataset_json import (
+    FILE,
+    channel_names,
+    labels_of,
+    masks_of_other_names,
+    named_in_vain,
+    read_dataset_json,
+)
 from onenet.data.folder import stop
 from onenet.data.sample import split_items
 
@@ -27,8 +36,8 @@ def find_msd(config: DataConfig, refuse: Refuse = stop) -> FoundCases:
     root = Path(config.root)
     found = read_dataset_json(root)
     labels, overlapping = labels_of(found, config, root / FILE)
-    cases = _paired(root, "Tr", refuse)
-    test = _paired(root, "Ts", refuse) if (root / "labelsTs").is_dir() else ()
+    cases = _paired(root, "Tr", refuse, masks_of_other_names(found))
+    test = _paired(root, "Ts", refuse, {}) if (root / "labelsTs").is_dir() else ()
     split = split_cases(cases, test, config)
     notes = (*labels.notes, *named_in_vain(found, cases))
     return FoundCases(split, labels, channel_names(found, root / FILE), overlapping, notes)
@@ -41,7 +50,9 @@ def split_cases(cases: tuple[Case, ...], test: tuple[Case, ...], config: DataCon
     return {**split, "test": test or split["test"]}
 
 
-def _paired(root: Path, which: str, refuse: Refuse) -> tuple[Case, ...]:
+def _paired(root: Path, which: str, refuse: Refuse, other_names: Mapping[str, str]) -> tuple[Case, ...]:
     images = volume_files(root / f"images{which}", refuse, _LAYOUT)
     masks = volume_files(root / f"labels{which}", refuse, _LAYOUT)
+    others = {mask: image for image, mask in other_names.items() if image in images and image not in masks}
+    masks = {others.get(name, name): path for name, path in masks.items()}
     return match_cases(images, masks, root / f"labels{which}", refuse)

@@ -120,3 +120,23 @@ def test_cases_that_are_listed_but_not_there_are_told(tmp_path):
     for wrong in ("many", [3], [{"label": 1}], listed[:10], 70):
         write_layout(tmp_path, [f"case_{n}" for n in range(10)], training=wrong)
         assert not opened(tmp_path).notes
+
+
+def test_a_mask_of_another_name_is_found_by_the_list(tmp_path):
+    numbers = range(10)
+    listed = [{"image": f"./imagesTr/img{n}.nii.gz", "label": f"./labelsTr/label{n}.nii.gz"} for n in numbers]
+    write_layout(tmp_path, [f"img{n}" for n in numbers], training=listed)
+    for n in numbers:
+        (tmp_path / "labelsTr" / f"img{n}.nii.gz").rename(tmp_path / "labelsTr" / f"label{n}.nii.gz")
+    found = opened(tmp_path)
+    assert not found.notes
+    cases = [case for split in found.cases.values() for case in split]
+    assert {(case.name, case.image.name, case.mask.name) for case in cases} == {
+        (f"img{n}", f"img{n}.nii.gz", f"label{n}.nii.gz") for n in numbers
+    }
+    (tmp_path / "labelsTr" / "img3.nii.gz").touch()  # a mask of its own name comes first
+    with pytest.raises(DataError, match=r"label3.nii.gz: has no volume of the same name"):
+        opened(tmp_path)
+    write_layout(tmp_path, (), training=[*listed[:4], {"image": "img5.nii.gz"}, {"image": 5, "label": []}])
+    with pytest.raises(DataError, match=r"img4.nii.gz: has no mask of the same name"):
+        opened(tmp_path)
