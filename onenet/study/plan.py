@@ -8,6 +8,8 @@ from typing import Any
 
 from onenet.errors import ConfigError, did_you_mean
 
+_OWN = ("models", "seeds")  # keys of a study that a set may narrow
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -31,12 +33,14 @@ class ImageSet:
 
     Attributes:
         models: in the place of the study's; () for those.
+        seeds: of the study's, the ones that this set is trained with; () for all.
     """
 
     name: str
     folder: str
     overrides: tuple[str, ...]
     models: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,6 @@ def _paper_table(name: str, budget: str, split: str, table: dict[str, Any]) -> P
 
 def _sets(table: dict[str, Any]) -> tuple[ImageSet, ...]:
     return tuple(
-        ImageSet(one["name"], one["folder"], tuple(one["overrides"]), tuple(one.get("models", ())))
+        ImageSet(one["name"], one["folder"], tuple(one["overrides"]), *(tuple(one.get(key, ())) for key in _OWN))
         for one in table["sets"]
     )

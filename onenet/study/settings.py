@@ -16,7 +16,13 @@ Cell = tuple[ImageSet, str, int]  # set, model, seed
 
 def cells_of(plan: Comparison | PaperTable) -> Iterator[Cell]:
     """In the order of their worth: a first seed of everything before the second of anything."""
-    return ((one, model, seed) for seed in plan.seeds for one in plan.sets for model in one.models or plan.models)
+    return (
+        (one, model, seed)
+        for seed in plan.seeds
+        for one in plan.sets
+        if seed in (one.seeds or plan.seeds)
+        for model in one.models or plan.models
+    )
 
 
 def called(cell: Cell) -> str:
@@ -67,9 +73,15 @@ def refuse_unready(
         raise ConfigError(f"model.name: study {plan.name} has networks of its own; leave it out")
     known = {(cell["set"], cell["model"], cell["seed"]) for cell in earlier.get("cells", ())}
     missing: dict[str, None] = {}
-    for one, model in dict.fromkeys((one, model) for one, model, _ in cells_of(plan)):  # alike for every seed
-        folder = Path(located(configuration(plan, (one, model, plan.seeds[0]), root, overrides).data).root)
-        if any((one.name, model, seed) not in known for seed in plan.seeds) and not folder.is_dir():
+    checked: set[tuple[str, str, bool]] = set()
+    for cell in cells_of(plan):
+        one, model, seed = cell
+        kind = one.name, model, (one.name, model, seed) in known
+        if kind in checked:  # cells that differ in the seed alone
+            continue
+        checked.add(kind)
+        folder = Path(located(configuration(plan, cell, root, overrides).data).root)
+        if not kind[2] and not folder.is_dir():
             missing[one.folder] = None
     if missing:
         raise DataError(f"data.root={root}: has no {', '.join(missing)} (budget {plan.budget} of study {plan.name}); "

@@ -8,7 +8,7 @@ import pytest
 
 from onenet.errors import ConfigError, DataError
 from onenet.study.plan import ImageSet, PaperTable, load_plan
-from onenet.study.settings import refuse_earlier, refuse_unready, with_overrides
+from onenet.study.settings import cells_of, refuse_earlier, refuse_unready, with_overrides
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 PLAN = PaperTable(
@@ -49,6 +49,16 @@ def test_a_result_of_other_changes_is_not_continued():
     with pytest.raises(ConfigError, match=r"has the changes \(none\), this study has train.batch=1;"):
         refuse(earlier(), "train.batch=1")
     assert with_overrides([]) == {}
+
+
+def test_a_set_has_the_networks_and_seeds_of_the_study_or_fewer():
+    few = replace(PLAN.sets[0], name="few", models=("unet-4",), seeds=(1,))
+    plan = replace(PLAN, sets=(*PLAN.sets, few))
+    assert [(one.name, model, seed) for one, model, seed in cells_of(plan)] == [
+        ("pets", "unet-4", 0), ("pets", "onenet-ed-4", 0),
+        ("pets", "unet-4", 1), ("pets", "onenet-ed-4", 1), ("few", "unet-4", 1),
+    ]  # fmt: skip
+    assert [one.name for one, _, _ in cells_of(replace(plan, seeds=(0,)))] == ["pets"] * 2
 
 
 def test_what_is_wrong_is_told_before_anything_is_trained(tmp_path):
