@@ -3,15 +3,15 @@
 import os
 import pickle
 import signal
+import threading
 
-import numpy as np
 import pytest
 import torch
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from onenet.config import load_config
 from onenet.data import open_dataset
-from onenet.data.loader import EpochBatches, TrainingBatches, sample_generator
+from onenet.data.loader import TrainingBatches, one_ahead
 from onenet.errors import ConfigError, DataError, TrainError
 
 CPU = torch.device("cpu")
@@ -150,14 +150,6 @@ def test_each_image_is_varied_differently_in_each_epoch(loader):
     assert not torch.equal(items[[(1, 0)]][0], items[[(2, 0)]][0])
 
 
-def test_the_order_and_the_first_sample_have_random_numbers_of_their_own():
-    order = EpochBatches(count=50, batch=50, seed=4)
-    order.epoch = 3
-    (keys,) = order
-    drawn = [sample_generator(4, 3, 0), np.random.default_rng([4, 3]), np.random.default_rng([4, 3, 0])]
-    assert all([index for _, index in keys] != list(random.permutation(50)) for random in drawn)
-
-
 def test_overfitting_takes_the_first_images_as_they_are(loader, open_photos):
     batches = loader("train.overfit=3", "data.size=[24, 20]", "train.batch=3", "augment.rotate=90")
     (image, _), (again, _) = epoch(batches, 1)[0], epoch(batches, 2)[0]
@@ -166,37 +158,6 @@ def test_overfitting_takes_the_first_images_as_they_are(loader, open_photos):
     for batch in (image, again):
         found = {(x.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy().tobytes() for x in batch}
         assert found == expected
-
-
-# --- which images
-
-
-@pytest.mark.parametrize("batch", [1, 2, 3, 7, 50])
-def test_every_image_comes_once_an_epoch_and_a_last_batch_of_one_is_left_out(batch):
-    batches = EpochBatches(count=7, batch=batch, seed=0)
-    batches.epoch = 4
-    drawn = list(batches)
-    assert len(drawn) == len(batches)
-    indices = [index for keys in drawn for _, index in keys]
-    assert {number for keys in drawn for number, _ in keys} == {4}
-    assert len(set(indices)) == len(indices)
-    left_out = {2: 1, 3: 1}.get(batch, 0)  # 2 + 2 + 2 and 3 + 3, one is left
-    assert len(indices) == 7 - left_out
-    assert batch == 1 or min(len(keys) for keys in drawn) > 1
-
-
-@pytest.mark.parametrize(("count", "samples", "batch"), [(3, 20, 8), (5, 5, 2), (7, 21, 4), (40, 12, 5), (1, 4, 2)])
-def test_an_epoch_of_so_many_samples_takes_each_image_about_as_often(count, samples, batch):
-    batches = EpochBatches(count, batch, seed=0, samples=samples)
-    seen = []
-    for number in range(3):
-        batches.epoch = number
-        drawn = [draw for keys in batches for _, draw in keys]
-        assert len(set(drawn)) == len(drawn) and len(drawn) >= samples - 1  # each draw has its own chance
-        often = np.bincount(np.array(drawn) % count, minlength=count)
-        assert often.max() - often.min() <= 1 + (len(drawn) < samples)
-        seen += drawn
-    assert len({draw % count for draw in seen}) > min(count - 1, samples)
 
 
 @pytest.mark.parametrize("cache", ["none", "memory", "device"])
@@ -211,38 +172,6 @@ def test_draws_of_one_image_differ(loader):
     batches = loader("train.samples=30", "train.batch=30")
     ((images, _),) = epoch(batches, 1)
     assert len(torch.unique(images.flatten(1), dim=0)) == 30
-
-
-def test_one_image_alone_is_a_batch():
-    assert list(EpochBatches(count=1, batch=8, seed=0)) == [[(0, 0)]]
-
-
-def test_the_order_changes_from_epoch_to_epoch_so_that_no_image_is_always_left_out():
-    batches = EpochBatches(count=7, batch=3, seed=0)
-    missing, orders = set(), set()
-    for number in range(40):
-        batches.epoch = number
-        drawn = tuple(index for keys in batches for _, index in keys)
-        orders.add(drawn)
-        missing |= set(range(7)) - set(drawn)
-    assert missing == set(range(7))
-    assert len(orders) == 40
-
-
-@pytest.mark.parametrize(
-    ("count", "batch", "world"), [(16, 4, 2), (17, 4, 2), (19, 4, 2), (23, 6, 3), (9, 3, 3), (3, 8, 2)]
-)
-def test_ranks_share_the_batches_of_one_process_evenly(count, batch, world):
-    whole = list(EpochBatches(count, batch, seed=1))
-    parts = [list(EpochBatches(count, batch, 1, rank, world)) for rank in range(world)]
-    assert len({len(part) for part in parts}) == 1
-    for step, shares in enumerate(zip(*parts, strict=True)):
-        assert len({len(share) for share in shares}) == 1 and len(shares[0]) >= 1
-        for rank, share in enumerate(shares):
-            assert share == whole[step][rank::world][: len(share)]
-        assert len(whole[step]) - sum(map(len, shares)) < world
-    if count > batch > world:
-        assert all(len(share) > 1 for part in parts for share in part)  # batch norm needs two
 
 
 def test_ranks_read_what_the_one_process_would(loader):
@@ -348,3 +277,33 @@ def test_the_time_that_the_caller_waits_is_measured(loader, monkeypatch):
     assert batches.waited == 3.0  # two batches and the end, a second each by this clock
     epoch(batches, 2)
     assert batches.waited == 3.0
+
+
+def test_the_next_batch_is_made_while_the_last_one_is_used_and_no_more_than_it():
+    made, asked = [], threading.Semaphore(0)
+
+    def reads():
+        for number in range(4):
+            made.append((number, threading.current_thread()))
+            asked.release()
+            yield number
+
+    passing = one_ahead(reads())
+    for number in range(3):
+        assert next(passing) == number
+        assert all(asked.acquire(timeout=60) for _ in range(1 if number else 2))
+        assert [one for one, _ in made] == list(range(number + 2))
+    assert threading.main_thread() not in [thread for _, thread in made]
+    passing.close()
+    assert not any(thread.is_alive() for _, thread in made)
+
+
+def test_an_error_of_the_next_batch_comes_after_the_last_good_one():
+    def reads():
+        yield 1
+        raise OSError("gone")
+
+    passing = one_ahead(reads())
+    assert next(passing) == 1
+    with pytest.raises(OSError, match="gone"):
+        next(passing)
