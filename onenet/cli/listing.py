@@ -46,7 +46,7 @@ def _lines(what: str) -> list[str]:
 
 
 def _trained() -> list[str]:
-    """Name, classes, size of the INT8 file and licence of each, and what it knows."""
+    """Name, classes, size of the INT8 file and licence of each, what it knows, and where that file lies."""
     from onenet.card import Card
     from onenet.deploy.description import CARD
     from onenet.deploy.onnx_metadata import read_metadata
@@ -60,7 +60,7 @@ def _trained() -> list[str]:
         size = f"{file.stat().st_size / 1e6:.1f} MB"
         classes = ", ".join(card.classes)
         lines.append(f"{name:16}{card.architecture}, {size} in INT8; {classes}; {card.about['licence']}")
-        lines.append(f"{'':16}{card.about['knows']}")
+        lines += [f"{'':16}{card.about['knows']}", f"{'':16}{file}"]
     return lines
 
 

@@ -1,5 +1,7 @@
 """`onenet list` says what there is by name."""
 
+from pathlib import Path
+
 import pytest
 
 import onenet
@@ -39,3 +41,12 @@ def test_without_torch_the_models_that_run_without_it_are_pointed_to(onenet_comm
     monkeypatch.setattr("onenet.cli.listing.find_spec", lambda name: None)
     assert "this needs torch, which is not installed" in onenet_command("list", "models").error
     assert onenet_command("list", "models", "--trained").code == 0
+
+
+def test_trained_models_stand_with_the_files_that_go_to_a_device(onenet_command):
+    lines = onenet_command("list", "models", "--trained").out.splitlines()
+    names = [line.split()[0] for line in lines if not line.startswith(" ")]
+    files = [Path(line.strip()) for line in lines if line.endswith(".onnx")]
+    assert names and [file.name for file in files] == [f"{name}.int8.onnx" for name in names]
+    for file in files:
+        assert onenet.Segmenter(file).card.about["knows"] in "\n".join(lines)
