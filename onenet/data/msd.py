@@ -22,6 +22,7 @@ from onenet.data.dataset_json import (
 )
 from onenet.data.folder import stop
 from onenet.data.sample import split_items
+from onenet.errors import DataError
 
 _LAYOUT = "msd wants dataset.json, imagesTr/ and labelsTr/"
 
@@ -53,6 +54,14 @@ def split_cases(cases: tuple[Case, ...], test: tuple[Case, ...], config: DataCon
 def _paired(root: Path, which: str, refuse: Refuse, other_names: Mapping[str, str]) -> tuple[Case, ...]:
     images = volume_files(root / f"images{which}", refuse, _LAYOUT)
     masks = volume_files(root / f"labels{which}", refuse, _LAYOUT)
-    others = {mask: image for image, mask in other_names.items() if image in images and image not in masks}
+    others: dict[str, str] = {}
+    for image, mask in other_names.items():
+        if image not in images or image in masks or mask in images or mask not in masks:
+            continue  # its own mask is there, or this one is another volume's own
+        if mask in others:
+            listed = f"lists {masks[mask].name} as the mask of {others[mask]} and of {image}"
+            refuse(DataError(f"{root / FILE}: {listed}; mend the list"))
+            continue
+        others[mask] = image
     masks = {others.get(name, name): path for name, path in masks.items()}
     return match_cases(images, masks, root / f"labels{which}", refuse)

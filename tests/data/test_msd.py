@@ -140,3 +140,27 @@ def test_a_mask_of_another_name_is_found_by_the_list(tmp_path):
     write_layout(tmp_path, (), training=[*listed[:4], {"image": "img5.nii.gz"}, {"image": 5, "label": []}])
     with pytest.raises(DataError, match=r"img4.nii.gz: has no mask of the same name"):
         opened(tmp_path)
+
+
+def test_a_mask_that_is_another_volumes_own_is_not_lent_by_the_list(tmp_path):
+    names = ["b", "c", "d", "e"]
+    listed = [{"image": f"imagesTr/{name}.nii.gz", "label": f"labelsTr/{name}.nii.gz"} for name in names]
+    write_layout(tmp_path, names, training=[*listed, {"image": "imagesTr/a.nii.gz", "label": "labelsTr/b.nii.gz"}])
+    (tmp_path / "imagesTr" / "a.nii.gz").touch()
+    with pytest.raises(DataError, match=r"a.nii.gz: has no mask of the same name; add it, or remove this one"):
+        opened(tmp_path)
+    refused = []
+    found = find_msd(parse_spec(f"msd:{tmp_path}"), refused.append)
+    assert sorted((case.name, case.mask.name) for split in found.cases.values() for case in split) == [
+        (name, f"{name}.nii.gz") for name in names
+    ]
+    assert len(refused) == 1
+
+
+def test_one_mask_of_two_volumes_in_the_list_is_refused(tmp_path):
+    listed = [{"image": f"imagesTr/{name}.nii.gz", "label": "labelsTr/both.nii.gz"} for name in "ab"]
+    write_layout(tmp_path, ["a", "b", "c"], training=listed)
+    (tmp_path / "labelsTr" / "a.nii.gz").unlink()
+    (tmp_path / "labelsTr" / "b.nii.gz").rename(tmp_path / "labelsTr" / "both.nii.gz")
+    with pytest.raises(DataError, match=r"dataset.json: lists both.nii.gz as the mask of a and of b; mend the list"):
+        opened(tmp_path)
