@@ -36,26 +36,28 @@ def main() -> None:
 
 
 def speeds(recipe: str, changes: list[str]) -> dict[str, dict[str, object]]:
-    """Images per second and the share of waiting, of the median epoch and of all."""
+    """Images per second, the shares of waiting and of reading beside the step, in the median epoch."""
     config = load_config(recipe, [change.format(sys.argv[1]) for change in changes])
     dataset = open_dataset(config.data)
     batches = TrainingBatches(dataset, config)
     network = create_model("onenet-x-s", in_channels=dataset.in_channels, num_classes=dataset.num_classes)
     network = network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters())
-    found: dict[str, list[tuple[float, float]]] = {"ahead": [], "in_turn": []}
+    found: dict[str, list[tuple[float, float, float]]] = {"ahead": [], "in_turn": []}
     for number in range(2 * PAIRS + 1):
         kind = ("ahead", "in_turn")[number % 2]
         batches.set_epoch(number)
-        with mock.patch("onenet.data.loader.one_ahead", iter) if kind == "in_turn" else mock.MagicMock():
+        with mock.patch("onenet.data.loader.threads_sleep", return_value=kind == "ahead"):
             seconds = epoch(network, optimizer, batches)
         if number:  # the first one opens files
-            found[kind].append((len(batches) * config.train.batch / seconds, batches.waited / seconds))
+            speed = len(batches) * config.train.batch / seconds
+            found[kind].append((speed, batches.waited / seconds, batches.beside / seconds))
     return {
         kind: {
-            "per_second": round(statistics.median(speed for speed, _ in epochs), 1),
-            "waiting": round(statistics.median(share for _, share in epochs), 3),
-            "all": [round(speed, 1) for speed, _ in epochs],
+            "per_second": round(statistics.median(speed for speed, _, _ in epochs), 1),
+            "waiting": round(statistics.median(share for _, share, _ in epochs), 3),
+            "beside": round(statistics.median(share for _, _, share in epochs), 3),
+            "all": [round(speed, 1) for speed, _, _ in epochs],
         }
         for kind, epochs in found.items()
     }

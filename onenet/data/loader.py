@@ -4,9 +4,10 @@ Which images make a batch and how each is varied depends on (seed, epoch, draw) 
 worker processes or ranks, nor on the cache, nor on where a run was interrupted.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,13 @@ class KeptPictures:
 
 
 class VariedItems(TorchDataset):
-    """Reads and varies the items of the keys (epoch, index) of a batch; what is unreadable is told, not raised."""
+    """Reads and varies the items of the keys (epoch, index) of a batch; what is unreadable is told, not raised.
+
+    Attributes:
+        stopped: nobody wants the batch that is being made any more.
+    """
+
+    stopped = False
 
     def __init__(self, pictures: Files | KeptPictures, augmentation: Augmentation, seed: int) -> None:
         self.pictures, self.augmentation, self.seed = pictures, augmentation, seed
@@ -68,10 +75,12 @@ class VariedItems(TorchDataset):
     def __getitem__(self, keys: Sequence[Key]) -> Read:
         count = len(self.pictures)
         try:
-            pairs = [
-                varied(self.pictures[draw % count], self.augmentation, sample_generator(self.seed, epoch, draw))
-                for epoch, draw in keys
-            ]
+            pairs = []
+            for epoch, draw in keys:
+                if self.stopped:
+                    return "stopped"
+                chance = sample_generator(self.seed, epoch, draw)
+                pairs.append(varied(self.pictures[draw % count], self.augmentation, chance))
         except OneNetError as error:
             return str(error)
         images, masks = zip(*pairs, strict=True)
@@ -95,6 +104,7 @@ class TrainingBatches:
 
     Attributes:
         waited: seconds of the last pass in which the caller waited for a batch.
+        beside: seconds of a core that making them took in the meantime, in the last pass; 0 where that is not known.
         notes: what a user should be told, a line each.
 
     Raises:
@@ -114,7 +124,7 @@ class TrainingBatches:
         start_method: str | None = None,
     ) -> None:
         items = dataset.split("train")[: config.train.overfit or None]
-        self.device, self.seed, self.waited = device, config.train.seed, 0.0
+        self.device, self.seed, self.waited, self.beside = device, config.train.seed, 0.0, 0.0
         self.notes: tuple[str, ...] = ()
         share, samples = 0.0 if config.train.overfit else config.train.foreground, config.train.samples
         foreground = dataset.with_foreground(items) if share else ()
@@ -130,8 +140,9 @@ class TrainingBatches:
         elif config.data.cache == "memory":
             pictures = KeptPictures(self._files, augmentation, shared=workers > 0)
             self.notes = (describe_memory(len(items), len(pictures.block), "memory"),)
+        self._items = VariedItems(pictures, augmentation, self.seed)
         self._loader = DataLoader(
-            VariedItems(pictures, augmentation, self.seed),
+            self._items,
             sampler=self._order,
             batch_size=None,
             collate_fn=as_it_is,
@@ -155,7 +166,7 @@ class TrainingBatches:
         return {self._files.items[index].name: why for index, why in sorted(self._files.unreadable.items())}
 
     def __iter__(self) -> Iterator[Batch]:
-        self.waited = 0.0
+        self.waited = self.beside = 0.0
         batches = self._read() if self._on_device is None else self._make(self._on_device)
         while True:
             began = perf_counter()
@@ -175,7 +186,8 @@ class TrainingBatches:
         try:
             iterator = iter(self._loader)
             find_deaths_when_waiting(iterator)
-            for read in iterator if self._loader.num_workers else one_ahead(iterator):
+            alone = self._loader.num_workers == 0 and self.device.type == "cpu" and threads_sleep()
+            for read in self._one_ahead(iterator) if alone else iterator:
                 if isinstance(read, str):
                     raise DataError(read)
                 pixels, masks, unreadable = read
@@ -189,6 +201,26 @@ class TrainingBatches:
                 "a process that reads images has ended or ran out of (shared) memory or files; "
                 f"use train.workers=0, fewer workers or a smaller batch ({str(error).splitlines()[0]})"
             ) from None
+
+    def _one_ahead(self, reads: Iterator[Read]) -> Iterator[Read]:
+        """Make the next one beside the caller's work with the last: decoding, scaling and turning leave Python free."""
+
+        def make() -> Read | None:
+            began = thread_time()
+            try:
+                return next(reads, None)
+            finally:
+                self.beside += thread_time() - began
+
+        self._items.stopped = False
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="images") as thread:
+            try:
+                coming = thread.submit(make)
+                while (read := coming.result()) is not None:
+                    coming = thread.submit(make)
+                    yield read
+            finally:  # an interruption must not wait for a whole batch
+                self._items.stopped = True
 
     def _make(self, pictures: DevicePictures) -> Iterator[Batch]:
         for keys in self._order:
@@ -205,13 +237,12 @@ def as_images(pixels: Tensor) -> Tensor:
     return images.float().div_(255) if pixels.dtype == torch.uint8 else images
 
 
-def one_ahead(reads: Iterator[Read]) -> Iterator[Read]:
-    """Make the next one beside the caller's work with the last: decoding, scaling and turning leave Python free."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="images") as beside:
-        coming = beside.submit(next, reads, None)
-        while (read := coming.result()) is not None:
-            coming = beside.submit(next, reads, None)
-            yield read
+def threads_sleep() -> bool:
+    """Whether torch's threads sleep while they wait for each other, as `onenet train` has it; else they spin.
+
+    Where they spin, a further thread takes the core that one of them needs while the other looks busy.
+    """
+    return os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive"
 
 
 def find_deaths_when_waiting(iterator: Any) -> None:

@@ -82,7 +82,12 @@ def describe_time(run: Run) -> str:
         f"{_duration(seconds)} training at {rate:.3g} images/s, {_duration(validation)} validating; "
         f"waited for images {100 * waiting:.0f} % of the time"
     )
-    return line + (f"; {_quicker(run)} may help" if waiting > MUCH_WAITING else "")
+    beside = run.batches.beside / run.rows[-1]["seconds"] if run.rows else 0.0
+    if beside >= 0.01:
+        line += f", and read them beside it for {100 * beside:.0f} %"
+    if waiting > MUCH_WAITING:
+        return f"{line}; {_quicker(run)} may help"
+    return f"{line}; data.cache=memory may help" if beside > MUCH_WAITING and run.config.data.cache == "none" else line
 
 
 def _quicker(run: Run) -> str:

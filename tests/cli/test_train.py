@@ -132,7 +132,7 @@ def test_the_end_says_where_the_time_went_and_what_would_help(train, monkeypatch
     (line,) = [line for line in done.out.splitlines() if line.startswith("time    ")]
     assert re.fullmatch(
         r"time    [\d.]+ s training at [\d.e+]+ images/s, [\d.]+ s validating; waited for images \d+ % of the time"
-        r"(; train.workers=2 or data.cache=memory may help)?",
+        r"(, and read them beside it for \d+ %)?(; (train.workers=2 or )?data.cache=memory may help)?",
         line,
     )
     passes = TrainingBatches.__iter__
@@ -143,9 +143,20 @@ def test_the_end_says_where_the_time_went_and_what_would_help(train, monkeypatch
 
     monkeypatch.setattr(TrainingBatches, "__iter__", slow)
     done = train("--out", "slow")
-    assert "waited for images 100 % of the time; train.workers=2 or data.cache=memory may help" in done.out
+    assert re.search(r"images 100 % of the time(, .* \d+ %)?; train.workers=2 or data.cache=memory may help", done.out)
     done = train("--out", "slow-cached", "data.cache=memory", "train.workers=1")
     assert "100 % of the time; train.workers=2 may help" in done.out
+
+    def busy(self):
+        yield from passes(self)
+        self.waited, self.beside = 0.0, 1e9
+
+    monkeypatch.setattr(TrainingBatches, "__iter__", busy)
+    told = re.compile(
+        r"waited for images 0 % of the time, and read them beside it for \d+ %(; data.cache=memory may help)?"
+    )
+    assert told.search(train("--out", "busy").out)[1]
+    assert not told.search(train("--out", "busy-cached", "data.cache=memory").out)[1]
 
 
 def test_the_shares_of_the_classes_are_told_where_the_loss_is_balanced(train):

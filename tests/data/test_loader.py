@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from onenet.config import load_config
 from onenet.data import open_dataset
-from onenet.data.loader import TrainingBatches, one_ahead
+from onenet.data.loader import TrainingBatches, VariedItems
 from onenet.errors import ConfigError, DataError, TrainError
 
 CPU = torch.device("cpu")
@@ -89,11 +90,12 @@ def test_an_interrupted_pass_leaves_nothing_behind(loader):
         assert same(epoch(batches, 2), epoch(loader("train.batch=2"), 2))
 
 
-def test_passes_draw_nothing_from_the_random_numbers_of_training(loader):
+@pytest.mark.parametrize("workers", [0, 1])
+def test_passes_draw_nothing_from_the_random_numbers_of_training(loader, workers):
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    epoch(loader("train.workers=1"), 1)
+    epoch(loader(f"train.workers={workers}"), 1)
     assert torch.equal(torch.rand(2), expected)
 
 
@@ -279,31 +281,66 @@ def test_the_time_that_the_caller_waits_is_measured(loader, monkeypatch):
     assert batches.waited == 3.0
 
 
-def test_the_next_batch_is_made_while_the_last_one_is_used_and_no_more_than_it():
-    made, asked = [], threading.Semaphore(0)
+@pytest.fixture
+def readers(monkeypatch):
+    """The threads in which images are read, one entry an image."""
+    threads = []
+    read = VariedItems.__getitem__
 
-    def reads():
-        for number in range(4):
-            made.append((number, threading.current_thread()))
-            asked.release()
-            yield number
+    def note(items, keys):
+        threads.extend([threading.current_thread()] * len(keys))
+        return read(items, keys)
 
-    passing = one_ahead(reads())
-    for number in range(3):
-        assert next(passing) == number
-        assert all(asked.acquire(timeout=60) for _ in range(1 if number else 2))
-        assert [one for one, _ in made] == list(range(number + 2))
-    assert threading.main_thread() not in [thread for _, thread in made]
-    passing.close()
-    assert not any(thread.is_alive() for _, thread in made)
+    monkeypatch.setattr(VariedItems, "__getitem__", note)
+    return threads
 
 
-def test_an_error_of_the_next_batch_comes_after_the_last_good_one():
-    def reads():
-        yield 1
-        raise OSError("gone")
+def wait_for(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
-    passing = one_ahead(reads())
-    assert next(passing) == 1
-    with pytest.raises(OSError, match="gone"):
+
+def test_the_next_batch_is_made_while_the_last_one_is_used_and_no_more_than_it(loader, readers):
+    batches = loader("train.batch=1")
+    passing = iter(batches)
+    for number in range(1, 4):
         next(passing)
+        wait_for(lambda made=number + 1: len(readers) == made)
+        time.sleep(0.02)
+        assert len(readers) == number + 1
+    assert threading.main_thread() not in readers and batches.beside > 0
+    passing.close()
+    wait_for(lambda: not any(thread.is_alive() for thread in readers))
+
+
+@pytest.mark.parametrize("policy", ["ACTIVE", None])
+def test_where_threads_spin_batches_are_made_when_they_are_wanted(loader, readers, monkeypatch, policy):
+    expected = epoch(loader(), 1)
+    monkeypatch.setenv("OMP_WAIT_POLICY", policy) if policy else monkeypatch.delenv("OMP_WAIT_POLICY")
+    readers.clear()
+    batches = loader()
+    assert same(epoch(batches, 1), expected)
+    assert set(readers) == {threading.main_thread()} and batches.beside == 0
+
+
+def test_an_interrupted_pass_waits_for_one_image_and_not_for_the_batch(loader, open_photos, monkeypatch):
+    batches, read, held = loader("train.batch=3"), type(open_photos()[0]).read, threading.Event()
+    seen = []
+
+    def slow(dataset, item):
+        seen.append(item)
+        if len(seen) == 4:  # the first one of the second batch
+            held.wait(60)
+        return read(dataset, item)
+
+    monkeypatch.setattr(type(open_photos()[0]), "read", slow)
+    passing = iter(batches)
+    next(passing)
+    wait_for(lambda: len(seen) == 4)
+    threading.Timer(0.05, held.set).start()
+    passing.close()
+    assert len(seen) == 4
+    monkeypatch.undo()
+    assert same(epoch(batches, 1), epoch(loader("train.batch=3"), 1))
