@@ -63,13 +63,14 @@ def facts(record: dict[str, Any], of_the_set: str) -> dict[str, Any]:
 
 def sets_of(result: dict[str, Any]) -> str:
     """How each set of a comparison was used."""
-    firsts = {cell["set"]: cell for cell in reversed(result["cells"])}
     parts = []
-    for name, cell in reversed(firsts.items()):
-        count, (h, w) = cell["images"], cell["size"]
-        parts.append(
-            f"{name} ({count['train']}, {count['val']} and {count['test']} images, {cell['epochs']} epochs at {h}x{w})"
-        )
+    for name in dict.fromkeys(cell["set"] for cell in result["cells"]):
+        cells = [cell for cell in result["cells"] if cell["set"] == name]
+        count, (h, w) = cells[0]["images"], cells[0]["size"]
+        images = f"{count['train']}, {count['val']} and {count['test']} images"
+        seeds = len({cell["seed"] for cell in cells})
+        more = f", up to {seeds} seeds" if seeds > 1 else ""
+        parts.append(f"{name} ({images}, {cells[0]['epochs']} epochs at {h}x{w}{more})")
     return "; ".join(parts)
 
 

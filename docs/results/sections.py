@@ -127,15 +127,15 @@ SECTIONS = (
         "Accuracy against INT8 time: the small comparison",
         "pareto-cpu",
         "Small images, few epochs and narrow rivals, as two CPU cores allow; the full comparison is `--budget gpu25` "
-        "and needs a GPU. {sets}: images to train, validate and test. Pets and nuclei with three seeds, mean and "
-        "standard deviation; the others with one, whose differences of a point or two mean nothing. Every network "
-        "has the same recipe, from scratch (LR-ASPP and ERFNet are usually pre-trained), and the same search for its "
-        "learning rate: {rates} on the validation images of the first set. OneNet-X's layout and the class weights on "
-        "CamVid were chosen with onenet-x-s on CamVid's validation images (docs/notebook.md), the others' layouts are "
-        "as published: taps that are 16 places apart, as DABNet has them, meet little but zeros in images this small, "
-        "and the quantiser leaves PReLU, GELU and hard-swish in float. Scores: mean IoU on the test images of the "
-        "INT8 file, that of the float one behind it. Times: of the quickest file and runtime at 256x256. In float: "
-        "operators that INT8 leaves in float between those in integers.",
+        "and needs a GPU. {sets}: images to train, validate and test. Of several seeds mean and standard deviation; "
+        "with one, differences of a point or two mean nothing. Every network has the same recipe, from scratch "
+        "(LR-ASPP and ERFNet are usually pre-trained), and the same search for its learning rate: {rates} on the "
+        "validation images of the first set. OneNet-X's layout and the class weights on CamVid were chosen with "
+        "onenet-x-s on CamVid's validation images (docs/notebook.md), the others' layouts are as published: taps that "
+        "are 16 places apart, as DABNet has them, meet little but zeros in images this small, and the quantiser leaves "
+        "PReLU, GELU and hard-swish in float. Scores: mean IoU on the test images of the INT8 file, that of the float "
+        "one behind it. Times: of the quickest file and runtime at 256x256. In float: operators that INT8 leaves in "
+        "float between those in integers.",
         comparison_with_pictures,
         "",
     ),

@@ -102,12 +102,13 @@ def _times(result: Mapping[str, Any]) -> dict[tuple[str, str], float]:
 def _score(cells: Sequence[Mapping[str, Any]]) -> str:
     if not cells:
         return ""
-    exact = [cell["mean_iou"] for cell in cells]
-    integers = [cell["files"]["mean_iou"] for cell in cells if "mean_iou" in cell["files"]]
-    if not integers:
-        return f"({_spread(exact)})"
-    mark = "†" if statistics.mean(exact) - statistics.mean(integers) > MOST_LOST else ""
-    return f"{_spread(integers)}{mark} ({statistics.mean(exact):.3f})"
+    exported = [cell for cell in cells if "mean_iou" in cell["files"]]
+    if not exported:
+        return f"({_spread([cell['mean_iou'] for cell in cells])})"
+    integers = [cell["files"]["mean_iou"] for cell in exported]
+    exact = statistics.mean(cell["mean_iou"] for cell in exported)
+    mark = "†" if exact - statistics.mean(integers) > MOST_LOST else ""
+    return f"{_spread(integers)}{mark} ({exact:.3f})"
 
 
 def _spread(values: Sequence[float]) -> str:

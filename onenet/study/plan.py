@@ -166,6 +166,9 @@ def _paper_table(name: str, budget: str, split: str, table: dict[str, Any]) -> P
 
 
 def _sets(table: dict[str, Any]) -> tuple[ImageSet, ...]:
+    for one in table["sets"]:
+        if strange := set(one.get("seeds", ())) - set(table["seeds"]):
+            raise ConfigError(f"set {one['name']}: the study has no seed {min(strange)}")
     return tuple(
         ImageSet(one["name"], one["folder"], tuple(one["overrides"]), *(tuple(one.get(key, ())) for key in _OWN))
         for one in table["sets"]

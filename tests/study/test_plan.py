@@ -5,7 +5,7 @@ import pytest
 from onenet.config import load_config, recipe_names
 from onenet.errors import ConfigError
 from onenet.models.catalog import create_model, list_models
-from onenet.study.plan import budget_names, load_plan, plan_names
+from onenet.study.plan import _read, budget_names, load_plan, plan_names
 
 
 @pytest.mark.parametrize("name", [name for name in plan_names() if not budget_names(name)])
@@ -41,6 +41,14 @@ def test_every_budget_of_the_comparison_can_be_run(budget):
         assert create_model(name, num_classes=3, **{key: int(value) for key, value in (s.split("=") for s in sizes)})
     for one in plan.sets:
         load_config(plan.recipe, [*plan.overrides, *one.overrides])
+
+
+def test_a_set_has_no_seed_that_the_study_lacks(monkeypatch):
+    table = _read("pareto")
+    table["budgets"]["cpu"]["sets"][0]["seeds"] = [0, 7]
+    monkeypatch.setattr("onenet.study.plan._read", lambda name: table)
+    with pytest.raises(ConfigError, match=r"^set pet: the study has no seed 7$"):
+        load_plan("pareto", "cpu")
 
 
 @pytest.mark.parametrize(
