@@ -47,17 +47,7 @@ def load(path: str | Path) -> Network:
         ConfigError: the path names an exported file or an architecture, which have no torch weights, or several models.
     """
     file = _weights_file(path)
-    try:
-        with safe_open(file, framework="pt", device="cpu") as opened:
-            metadata = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (it is no dict)
-    except SafetensorError as error:
-        raise DataError(f"{file}: not a complete .safetensors file ({error}); copy or train it again") from None
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({describe_os_error(error)})") from None
-    if "card" not in metadata:
-        raise DataError(f"{file}: holds weights but no card, so it was not saved by onenet; see `onenet convert`")
-    card = Card.from_json(metadata["card"], str(file))
+    card, tensors = _read(file, weights=True)
     try:
         model = _shapes_of(card)
     except (ConfigError, TypeError) as error:
@@ -65,6 +55,30 @@ def load(path: str | Path) -> Network:
     load_weights(model, tensors, str(file))
     model.card = card
     return model.eval()
+
+
+def read_card(path: str | Path) -> Card:
+    """The card of a model, without its weights.
+
+    Raises:
+        DataError, ConfigError: as `load`.
+    """
+    return _read(_weights_file(path), weights=False)[0]
+
+
+def _read(file: Path, weights: bool) -> tuple[Card, dict[str, Tensor]]:
+    try:
+        with safe_open(file, framework="pt", device="cpu") as opened:
+            metadata = opened.metadata() or {}
+            names = opened.keys() if weights else ()
+            tensors = {name: opened.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise DataError(f"{file}: not a complete .safetensors file ({error}); copy or train it again") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({describe_os_error(error)})") from None
+    if "card" not in metadata:
+        raise DataError(f"{file}: holds weights but no card, so it was not saved by onenet; see `onenet convert`")
+    return Card.from_json(metadata["card"], str(file)), tensors
 
 
 def load_weights(model: nn.Module, tensors: dict[str, Tensor], source: str) -> None:

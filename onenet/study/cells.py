@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import onenet
+from onenet.checkpoint import read_card
 from onenet.config import Config
 from onenet.errors import TrainError
 from onenet.images import atomic_write
@@ -151,5 +151,4 @@ def _is_finished(folder: RunFolder) -> bool:
     rows, train = folder.read_log(), folder.config().train
     if not rows or not train.patience or not folder.model.is_file():
         return bool(rows) and int(rows[-1]["epoch"]) == train.epochs
-    card = onenet.load(folder.model).card
-    return card is not None and int(rows[-1]["epoch"]) >= card.last_epoch
+    return int(rows[-1]["epoch"]) >= read_card(folder.model).last_epoch

@@ -38,6 +38,18 @@ def test_training_alone_is_for_comparisons(onenet_command):
         assert line == "--no-score: trains a comparison, and does not go with --no-train"
 
 
+def test_training_alone_goes_on_from_an_earlier_result(onenet_command, monkeypatch, tmp_path):
+    told = []
+    monkeypatch.setattr("onenet.study.comparison.train_comparison", lambda *given: told.append(given) or ["a cell"])
+    earlier = {"cells": [], "timing": {"rows": []}}
+    (tmp_path / "earlier.json").write_text(json.dumps({"result": earlier}))
+    words = ["pareto", "--budget", "cpu", "--no-score", "data.root=data", "train.batch=3"]
+    assert "not trained: a cell" in onenet_command("study", *words, "--continue", "earlier.json").err
+    assert onenet_command("study", *words).code == 0
+    ((plan, root, changes, *_, known), (*_, none)) = told
+    assert (plan.budget, root, changes, known, none) == ("cpu", "data", ["train.batch=3"], earlier, None)
+
+
 BUDGETS = (["pareto", "--budget", "cpu"], ["table1", "--budget", "gpu25"], ["table3", "--budget", "quick"])
 
 
