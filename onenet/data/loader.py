@@ -212,15 +212,17 @@ class TrainingBatches:
             finally:
                 self.beside += thread_time() - began
 
-        self._items.stopped = False
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="images") as thread:
-            try:
-                coming = thread.submit(make)
-                while (read := coming.result()) is not None:
+        try:
+            with ThreadPoolExecutor(max_workers=1, thread_name_prefix="images") as thread:
+                try:
                     coming = thread.submit(make)
-                    yield read
-            finally:  # an interruption must not wait for a whole batch
-                self._items.stopped = True
+                    while (read := coming.result()) is not None:
+                        coming = thread.submit(make)
+                        yield read
+                finally:
+                    self._items.stopped = True  # an interruption must not wait for a whole batch
+        finally:
+            self._items.stopped = False
 
     def _make(self, pictures: DevicePictures) -> Iterator[Batch]:
         for keys in self._order:

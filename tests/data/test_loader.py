@@ -343,4 +343,7 @@ def test_an_interrupted_pass_waits_for_one_image_and_not_for_the_batch(loader, o
     passing.close()
     assert len(seen) == 4
     monkeypatch.undo()
+    monkeypatch.setattr("onenet.data.loader.threads_sleep", lambda: False)
+    assert same(epoch(batches, 1), epoch(loader("train.batch=3"), 1))
+    monkeypatch.undo()
     assert same(epoch(batches, 1), epoch(loader("train.batch=3"), 1))
