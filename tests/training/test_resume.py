@@ -53,7 +53,10 @@ def with_chance(run):
     return run
 
 
-def test_everything_that_can_be_switched_on_is_resumed_to_the_bit(begin):
+def test_everything_that_can_be_switched_on_is_resumed_to_the_bit(begin, monkeypatch):
+    # Beartype, which checks types in tests alone, draws from Python's random numbers, as the network does here: in a
+    # thread that reads beside it, it would do so at any time.
+    monkeypatch.setattr("onenet.data.loader.threads_sleep", lambda: False)
     whole = with_chance(begin("whole", *ALL_OF_IT, epochs=6))
     train(whole)
     train(with_chance(begin("halves", *ALL_OF_IT, epochs=6)), epochs=3)
