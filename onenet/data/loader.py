@@ -186,8 +186,8 @@ class TrainingBatches:
         try:
             iterator = iter(self._loader)
             find_deaths_when_waiting(iterator)
-            alone = self._loader.num_workers == 0 and self.device.type == "cpu" and threads_sleep()
-            for read in self._one_ahead(iterator) if alone else iterator:
+            ahead = self._loader.num_workers == 0 and self.device.type == "cpu" and threads_sleep()
+            for read in self._one_ahead(iterator) if ahead else iterator:
                 if isinstance(read, str):
                     raise DataError(read)
                 pixels, masks, unreadable = read
