@@ -5,18 +5,23 @@ also looks along its rows and columns with short 1D kernels, one a channel (`one
 
     image
     1/2    unshuffle, channel conv
-    1/4    unshuffle, channel conv, strip blocks                 -> skip
-    1/8    unshuffle, channel conv, strip blocks                 -> skip
-    1/16   unshuffle, channel conv, strip blocks
-    1/8    shuffle, join the skip, channel conv, strip blocks
-    1/4    shuffle, join the skip, channel conv, strip blocks
-    logits channel conv, enlarged by 4 with 1D kernels (`onenet.layers.enlarge`)
+    1/4    unshuffle, channel conv, strip blocks   -> logits + ----> enlarged by 4
+    1/8    unshuffle, channel conv, strip blocks   -> logits + -> enlarged by 2 ^
+    1/16   unshuffle, channel conv, strip blocks   -> logits -> enlarged by 2 ^
 
-A strip block is residual: ReLU(x + narrow(ReLU(widen(columns(rows(x)))))), where widen and narrow are channel
+There is no decoder: every level says what it sees, and the finer ones correct the coarser ones, as in the fully
+convolutional network of Long et al. (2015, FCN-8s). Enlargements are 1D kernels and a shuffle (`onenet.layers.enlarge`).
+A layout with decoder blocks has U-Net's form instead:
+
+    1/8    shuffle 1/16, join 1/8, channel conv, strip blocks
+    1/4    shuffle, join 1/4, channel conv, strip blocks   -> logits -> enlarged by 4
+
+A strip block is residual: ReLU(x + narrow(ReLU(widen(ReLU(columns(rows(x))))))), where widen and narrow are channel
 convolutions to `expansion` times the channels and back. Norms come before activations, so that all of them fold into
 the convolutions.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,24 +41,26 @@ FARTHEST = 96  # pixels to each side: what exact tiles have to overlap by
 
 @dataclass(frozen=True)
 class Strips:
-    """Kernels of a strip block: parallel lengths, and the distance between their taps."""
+    """Kernels of a strip block: parallel lengths, the distance between their taps, and whether a ReLU follows them."""
 
     lengths: tuple[int, ...]
     dilation: int = 1
+    relu: bool = False
 
 
 class StripBlock(nn.Module):
-    """Strip convolution, channel convolution to more channels, ReLU, channel convolution back, sum, ReLU."""
+    """Strip convolution [, ReLU], channel convolution to more channels, ReLU, channel convolution back, sum, ReLU."""
 
     def __init__(self, channels: int, strips: Strips, expansion: int) -> None:
         super().__init__()
         self.strip = StripConv(channels, strips.lengths, strips.dilation)
+        self.strip_act = nn.ReLU(inplace=True) if strips.relu else nn.Identity()
         self.widen = nn.Sequential(*conv_norm_act(channels, expansion * channels, kernel=1))
         self.narrow = nn.Sequential(*conv_norm_act(expansion * channels, channels, kernel=1)[:2])
         self.act = nn.ReLU(inplace=True)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        return self.act(x + self.narrow(self.widen(self.strip(x))))
+        return self.act(x + self.narrow(self.widen(self.strip_act(self.strip(x)))))
 
 
 class UpBlock(nn.Module):
@@ -69,14 +76,34 @@ class UpBlock(nn.Module):
         return self.blocks(self.channel(torch.cat([self.up(x), skip], dim=1)))
 
 
+class LevelSum(nn.Module):
+    """Logits of every level: from the coarsest on enlarged by two and added to those of the next finer one.
+
+    Args:
+        channels: of the levels, the finest first; each has half the height and width of the one before.
+    """
+
+    def __init__(self, channels: Sequence[int], num_classes: int) -> None:
+        super().__init__()
+        self.logits = nn.ModuleList(nn.Conv2d(c, num_classes, 1) for c in channels)
+        self.enlarge = nn.ModuleList(Enlarge(num_classes, 2) for _ in channels[1:])
+
+    def forward(self, features: Sequence[Tensor]) -> Float[Tensor, "b k h w"]:
+        levels = [logits(x) for logits, x in zip(self.logits, features[-len(self.logits) :], strict=True)]
+        total = levels.pop()
+        for enlarge in self.enlarge:
+            total = levels.pop() + enlarge(total)
+        return total
+
+
 def onenet_x(
     in_channels: int = 3,
     num_classes: int = 2,
-    width: int = 64,
-    deepest: int = 160,
+    width: int = 80,
+    deepest: int = 192,
     expansion: int = 2,
-    encoder: str = "3|3 3 3|3 3",
-    decoder: str = "3|3",
+    encoder: str = "3r|3r 3r 3r|3r 3r",
+    decoder: str = "",
 ) -> Network:
     """Build a OneNet-X.
 
@@ -85,13 +112,15 @@ def onenet_x(
         deepest: channels at 1/16.
         expansion: how many times the channels a strip block computes with.
         encoder: strip blocks at 1/4, 1/8 and 1/16: a word a block, "|" between the levels. A word is the kernel's
-            length, parallel lengths with "+", the dilation after "x": "9+3", "3x2".
-        decoder: likewise at 1/8 and 1/4.
+            length, parallel lengths with "+", the dilation after "x", at the end "r" for a ReLU after the kernels:
+            "3r", "9+3", "3x2r".
+        decoder: likewise at 1/8 and 1/4; "" sums the levels' logits instead.
 
     Raises:
         ConfigError: a layout that cannot be read, or one that looks farther than 96 pixels.
     """
-    down, up = parse_layout("encoder", encoder, 3), parse_layout("decoder", decoder, 2)
+    down = parse_layout("encoder", encoder, 3)
+    up = parse_layout("decoder", decoder, 2) if decoder else []
     if (reach := reach_of(down, up)) > FARTHEST:
         raise ConfigError(f"encoder={encoder!r}, decoder={decoder!r}: look {reach} pixels far; at most {FARTHEST}")
     for key, value in (("width", width), ("deepest", deepest)):
@@ -108,12 +137,15 @@ def onenet_x(
     levels: list[nn.Module] = [
         nn.Sequential(*entrance(c, n), *blocks(n, level)) for c, n, level in zip(widths, widths[1:], down, strict=False)
     ]
+    stem = nn.Sequential(*entrance(in_channels, widths[0]))
+    if not up:
+        fused = LevelSum(widths[1:], num_classes)
+        return Network(Encoder(stem, levels), fused, Enlarge(num_classes), in_channels, stride=16)
     ups: list[nn.Module] = [
         UpBlock(widths[3], widths[2], widths[2], blocks(widths[2], up[0])),
         UpBlock(widths[2], widths[1], widths[1], blocks(widths[1], up[1])),
     ]
     head = nn.Sequential(nn.Conv2d(width, num_classes, 1), Enlarge(num_classes))
-    stem = nn.Sequential(*entrance(in_channels, widths[0]))
     return Network(Encoder(stem, levels), Decoder(nn.Identity(), ups, skips=2), head, in_channels, stride=16)
 
 
@@ -130,24 +162,32 @@ def parse_layout(key: str, text: str, levels: int) -> list[tuple[Strips, ...]]:
 
 
 def _strips(key: str, text: str, word: str) -> Strips:
-    kernels, _, dilation = word.partition("x")
+    kernels, _, dilation = word.removesuffix("r").partition("x")
     try:
         lengths, distance = tuple(int(length) for length in kernels.split("+")), int(dilation or 1)
     except ValueError:
         lengths, distance = (), 0
     if distance < 1 or not lengths or any(length < 1 or length % 2 == 0 for length in lengths):
-        raise ConfigError(f"{key}={text!r}: {word!r} is no block; odd lengths as 3 or 9+3, with a dilation as 3x2")
-    return Strips(lengths, distance)
+        form = "odd lengths as 3 or 9+3, a dilation as 3x2, r for a ReLU as 3r"
+        raise ConfigError(f"{key}={text!r}: {word!r} is no block; {form}")
+    return Strips(lengths, distance, word.endswith("r"))
 
 
 def reach_of(encoder: list[tuple[Strips, ...]], decoder: list[tuple[Strips, ...]]) -> int:
     """How many pixels beyond its own 16x16 tile a class can depend on.
 
     Followed from the logits back to the image: a kernel adds its reach in places of its level, and a coarser level's
-    places are seen whole.
+    places are seen whole. `decoder` without levels: the enlargements by two look one place of 1/8 and of 1/16 far.
     """
-    reach = 4  # of the enlargement
-    for scale, level in zip((4, 8, 16, 8, 4), (*reversed(decoder), *reversed(encoder)), strict=True):
-        reach = -(-reach // scale) * scale
-        reach += scale * sum(max(strips.lengths) // 2 * strips.dilation for strips in level)
+    reach = 4  # of the enlargement by four
+    up = [_taps(level) for level in decoder[::-1]]
+    steps = list(zip((4, 8), up, strict=True)) if decoder else [(8, 1), (16, 1)]
+    down = [_taps(level) for level in encoder[::-1]]
+    for scale, places in (*steps, *zip((16, 8, 4), down, strict=True)):
+        reach = -(-reach // scale) * scale + scale * places
     return reach
+
+
+def _taps(level: tuple[Strips, ...]) -> int:
+    """How many places far the blocks of a level look."""
+    return sum(max(strips.lengths) // 2 * strips.dilation for strips in level)

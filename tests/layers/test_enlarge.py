@@ -1,17 +1,20 @@
 """Enlargement: at first bilinear interpolation, whatever it learns a mixture of neighbouring places."""
 
+import pytest
 import torch
 from torch.nn import functional as F
 
 from onenet.layers.enlarge import Enlarge, between
 
 
-def test_it_begins_as_bilinear_interpolation_inside_the_border():
+@pytest.mark.parametrize("factor", [2, 4])
+def test_it_begins_as_bilinear_interpolation_inside_the_border(factor):
     x = torch.rand(2, 3, 6, 7, dtype=torch.float64)
-    expected = F.interpolate(x, scale_factor=4, mode="bilinear", align_corners=False)
-    found = Enlarge(3).double()(x)
-    assert torch.allclose(found[:, :, 4:-4, 4:-4], expected[:, :, 4:-4, 4:-4], atol=1e-12)
-    assert torch.allclose(between().sum(1), torch.ones(4))
+    expected = F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+    found = Enlarge(3, factor).double()(x)
+    inner = slice(factor, -factor)
+    assert torch.allclose(found[:, :, inner, inner], expected[:, :, inner, inner], atol=1e-12)
+    assert torch.allclose(between(factor).sum(1), torch.ones(factor))
 
 
 def test_at_the_border_all_channels_shrink_alike():
@@ -29,7 +32,7 @@ def test_each_channel_is_enlarged_by_itself_with_kernels_of_its_own():
     plain = Enlarge(2).double()(x)
     assert torch.allclose(enlarge(x), plain * torch.tensor([1.0, 3.0], dtype=torch.float64)[:, None, None])
     # the phases, by loops: row 4y+r, column 4x+s of what the place (y, x) becomes
-    shares = between().double()
+    shares = between(4).double()
     rows = F.pad(x, (1, 1, 1, 1))
     for y, column, r, s in ((0, 1, 0, 3), (2, 2, 3, 1)):
         total = sum(shares[r, i] * shares[s, j] * rows[0, 0, y + i, column + j] for i in range(3) for j in range(3))

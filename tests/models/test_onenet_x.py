@@ -67,12 +67,50 @@ def test_branches_and_norms_are_one_convolution_each_after_training():
 
 
 def test_a_layout_is_read():
-    assert parse_layout("encoder", "3|9+3 3x2|", 3) == [(Strips((3,)),), (Strips((9, 3)), Strips((3,), 2)), ()]
+    assert parse_layout("encoder", "3r|9+3 3x2|3x2r", 3) == [
+        (Strips((3,), relu=True),), (Strips((9, 3)), Strips((3,), 2)), (Strips((3,), 2, relu=True),)
+    ]  # fmt: skip
+
+
+def test_the_levels_logits_are_enlarged_and_summed():
+    network = create_model("onenet-x-n", width=8, deepest=16, num_classes=3).double().eval()
+    for parameter in network.decoder.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    image = torch.rand(1, 3, 64, 48, dtype=torch.float64)
+    with torch.no_grad():
+        _, quarter, eighth, sixteenth = network.encoder(network.standardise(image))
+        of_quarter, of_eighth, of_sixteenth = (
+            torch.einsum("kc,bchw->bkhw", layer.weight[:, :, 0, 0], x) + layer.bias[:, None, None]
+            for layer, x in zip(network.decoder.logits, (quarter, eighth, sixteenth), strict=True)
+        )
+        once = of_eighth + network.decoder.enlarge[0](of_sixteenth)
+        twice = of_quarter + network.decoder.enlarge[1](once)
+        assert torch.allclose(network(image), network.head(twice), atol=1e-12)
+
+
+def test_without_what_training_learns_the_coarsest_level_alone_is_bilinear():
+    network = create_model("onenet-x-n", width=8, deepest=16).double().eval()
+    for layer in network.decoder.logits[:2]:
+        nn.init.zeros_(layer.weight), nn.init.zeros_(layer.bias)
+    with torch.no_grad():
+        image = torch.rand(1, 3, 160, 160, dtype=torch.float64)
+        coarse = network.decoder.logits[2](network.encoder(network.standardise(image))[3])
+        x = coarse
+        for factor in (2, 2, 4):
+            x = nn.functional.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+        assert torch.allclose(network(image)[:, :, 48:-48, 48:-48], x[:, :, 48:-48, 48:-48], atol=1e-12)
+
+
+def test_a_card_of_the_layout_with_a_decoder_still_builds_that_network():
+    old = create_model("onenet-x-s", encoder="3|3 3 3|3 3", decoder="3|3", width=64, deepest=160)
+    assert sum(parameter.numel() for parameter in old.parameters()) == 666_506
+    assert len(old.decoder.blocks) == 2
+    assert not [name for name, part in old.named_modules() if name.endswith("strip_act") and isinstance(part, nn.ReLU)]
 
 
 @pytest.mark.parametrize(
     ("encoder", "decoder"),
-    [("||", "|"), ("3|3 3|3 3", "3|3"), ("3|3 3 3|3 3", "3|3"), ("9|3x2|3", "|3 3"), ("|3|3 3 3", "3 3|")],
+    [("||", ""), ("3r|3r 3r 3r|3r 3r", ""), ("9|3x2|3", ""), ("||", "|"), ("3|3 3|3 3", "3|3"), ("3|3 3 3|3 3", "3|3"), ("9|3x2|3", "|3 3"), ("|3|3 3 3", "3 3|")],
 )
 def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder):
     network = create_model("onenet-x-n", width=4, deepest=4, encoder=encoder, decoder=decoder).double().eval()
@@ -81,7 +119,7 @@ def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder):
     image = torch.ones(1, 3, 272, 16, dtype=torch.float64, requires_grad=True)
     network(image)[:, :, 128:144].sum().backward()  # of one tile
     rows = image.grad.abs().sum((0, 1, 3)).nonzero().flatten()
-    reach = reach_of(parse_layout("encoder", encoder, 3), parse_layout("decoder", decoder, 2))
+    reach = reach_of(parse_layout("encoder", encoder, 3), parse_layout("decoder", decoder, 2) if decoder else [])
     assert (128 - int(rows[0]), int(rows[-1]) - 143) == (reach, reach)
 
 
@@ -89,9 +127,10 @@ def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder):
     ("sizes", "says"),
     [
         (dict(encoder="3|3"), "encoder='3|3': has 2 levels, separated by |; it needs 3"),
+        (dict(encoder="3 3|3 3 3|3 3 3"), "look 112 pixels far; at most 96"),
         (dict(decoder="3|4"), "'4' is no block; odd lengths as 3 or 9"),
         (dict(encoder="3|3x0|3"), "'3x0' is no block"),
-        (dict(encoder="9|9 9 9|9"), "look 192 pixels far; at most 96"),
+        (dict(encoder="9|9 9 9|9"), "look 208 pixels far; at most 96"),
         (dict(encoder="3|3 3 3|3 3 3", decoder="3 3|3"), "look 108 pixels far; at most 96"),
         (dict(width=6), "width=6: must be a multiple of 4"),
     ],
