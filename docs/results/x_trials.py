@@ -1,13 +1,16 @@
-"""Trials of OneNet-X on CamVid's validation images that are no part of the package: docs/notebook.md has their figures.
+"""Trials of OneNet-X on validation images that are no part of the package: docs/notebook.md has their figures.
 
-python docs/results/x_trials.py CAMVID FOLDER plain|shift|taught [KEY=VALUE...]
+python docs/results/x_trials.py SET DATA FOLDER KIND [KEY=VALUE...]
 
-plain    onenet-x-s as it is; with model.name=onenet-x-m the teacher
+SET is camvid, msrc, pet-binary or nuclei, DATA its folder. KIND:
+
+plain    the network as it is, onenet-x-s or model.name=NAME; model.name=onenet-x-m is the teacher
+pixelwise, undilated  model.name=dabnet with 1x1 for its modules' 3x3 convolutions, or without dilation
 shift    for each strip block 2x2 places are unshuffled, mixed and shuffled back, in every other block on a grid that is
          rolled by one place: matrix products only
 taught   beside the labels by the runs of onenet-x-m that FOLDER has
 
-Prints the mean IoU on the 101 validation images and the minutes that it took.
+Prints the mean IoU and the cross-entropy on the validation images and the minutes that it took.
 """
 
 import itertools
@@ -22,28 +25,54 @@ from torch import Tensor, nn
 
 import onenet
 from onenet.config import load_config
-from onenet.models import onenet_x
+from onenet.models import dabnet, onenet_x
 from onenet.training import learner
 
 RECIPE = (
-    "data.format=camvid", "data.size=[120,160]", "data.cache=memory", "train.ema=0.99", "train.validate_every=1000",
-    "train.epochs=16", "model.name=onenet-x-s", "loss.balance=enet", "train.learning_rate=6e-3", "train.examples=0",
+    "data.cache=memory", "train.ema=0.99", "train.validate_every=1000", "model.name=onenet-x-s",
+    "train.learning_rate=6e-3", "train.examples=0",
 )  # fmt: skip
+SETS = {
+    "camvid": ("data.format=camvid", "data.size=[120,160]", "train.epochs=16", "loss.balance=enet"),
+    "msrc": ("data.format=voc", "data.size=128", "train.batch=12", "train.epochs=20"),
+    "pet-binary": (
+        "data.format=pet-binary", "data.size=128", "augment.scale=[0.8,2.0]", "train.batch=12", "train.epochs=20",
+    ),
+    "nuclei": (
+        "data.format=folder", "data.size=128", "data.class_names=background,nucleus", "augment.vertical_flip=true",
+        "train.epochs=20",
+    ),
+}  # fmt: skip
 
 
 def main() -> None:
     """Train and score one network."""
-    data, folder, kind, *changes = sys.argv[1:]
+    name, data, folder, kind, *changes = sys.argv[1:]
     if kind == "shift":
         onenet_x.StripBlock = ShiftBlock  # type: ignore[misc]
+    elif kind == "undilated":
+        dabnet._FIRST, dabnet._SECOND = (1,) * 3, (1,) * 6
+    elif kind == "pixelwise":
+        dabnet.DABModule = PixelwiseModule  # type: ignore[misc]
     elif kind == "taught":
         teach([onenet.load(run).eval() for run in sorted(Path(folder).glob("*onenet-x-m*"))])
     started = time.perf_counter()
-    name = "-".join([kind, *changes]).replace("=", "-")
-    config = load_config("default", [*RECIPE, f"data.root={data}", *changes])
-    run = onenet.train(config, Path(folder) / name)
-    iou = onenet.evaluate(run, f"camvid:{data}", split="val").report.mean_iou
-    print(json.dumps({"trial": name, "mean_iou": iou, "minutes": round((time.perf_counter() - started) / 60, 1)}))
+    trial = "-".join([name, kind, *changes]).replace("=", "-").replace("|", "_")
+    config = load_config("default", [*RECIPE, *SETS[name], f"data.root={data}", *changes])
+    run = onenet.train(config, Path(folder) / trial)
+    report = onenet.evaluate(run, f"{config.data.format}:{data}", split="val").report
+    print(json.dumps({
+        "trial": trial, "mean_iou": round(report.mean_iou, 4), "cross_entropy": round(report.cross_entropy, 4),
+        "minutes": round((time.perf_counter() - started) / 60, 1),
+    }))  # fmt: skip
+
+
+class PixelwiseModule(dabnet.DABModule):
+    """A DAB module that enters by a 1x1 convolution."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__(channels, dilation)
+        self.enter[1] = dabnet.conv(channels, channels // 2, kernel=1)
 
 
 class ShiftBlock(nn.Module):

@@ -46,6 +46,7 @@ CATALOG: dict[str, tuple[Builder, dict[str, Any]]] = {
     "onenet-x-n": (onenet_x, dict(width=40, deepest=112, encoder="3r|3r 3r|3r 3r", decoder="")),
     "onenet-x-s": (onenet_x, dict(width=80, deepest=192, encoder="3r|3r 3r 3r|3r 3r", decoder="")),
     "onenet-x-m": (onenet_x, dict(width=112, deepest=288, encoder="3r|3r 3r 3r|3r 3r", decoder="")),
+    "onenet-x-s-decoder": (onenet_x, dict(width=64, deepest=160, encoder="3|3 3 3|3 3", decoder="3|3")),
     "dabnet": (dabnet, dict(width=32)),
     "erfnet": (erfnet, dict(width=16)),
     "lraspp-mobilenet-v3-small": (lraspp, dict(trunk="small", width=16, reduced=True)),

@@ -10,8 +10,8 @@ also looks along its rows and columns with short 1D kernels, one a channel (`one
     1/16   unshuffle, channel conv, strip blocks   -> logits -> enlarged by 2 ^
 
 There is no decoder: every level says what it sees, and the finer ones correct the coarser ones, as in the fully
-convolutional network of Long et al. (2015, FCN-8s). Enlargements are 1D kernels and a shuffle (`onenet.layers.enlarge`).
-A layout with decoder blocks has U-Net's form instead:
+convolutional network of Long et al. (2015, FCN-8s). Enlargements are 1D kernels and a shuffle
+(`onenet.layers.enlarge`). A layout with decoder blocks has U-Net's form instead:
 
     1/8    shuffle 1/16, join 1/8, channel conv, strip blocks
     1/4    shuffle, join 1/4, channel conv, strip blocks   -> logits -> enlarged by 4

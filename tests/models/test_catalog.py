@@ -16,7 +16,7 @@ IN_ORDER = [
     "onenet-e-4-spatial", "onenet-e-5-spatial", "onenet-ed-4-spatial", "onenet-ed-5-spatial",
     "onenet-e-4-half", "onenet-ed-4-half", "onenet-d-4",
 ]  # fmt: skip
-X = ["onenet-x-n", "onenet-x-s", "onenet-x-m"]
+X = ["onenet-x-n", "onenet-x-s", "onenet-x-m", "onenet-x-s-decoder"]
 RIVALS = ["dabnet", "erfnet", "lraspp-mobilenet-v3-small", "lraspp-mobilenet-v3-large", "u-lite"]  # test_rivals.py
 
 

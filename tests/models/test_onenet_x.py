@@ -19,8 +19,8 @@ def kernels(module):
     return [part.kernel_size for part in module.modules() if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)]
 
 
-def test_there_are_three_sizes():
-    assert NAMES == ["onenet-x-n", "onenet-x-s", "onenet-x-m"]
+def test_there_are_three_sizes_and_the_layout_before():
+    assert NAMES == ["onenet-x-n", "onenet-x-s", "onenet-x-m", "onenet-x-s-decoder"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,7 +51,7 @@ def test_s_stays_within_its_budget():
 
 
 def test_sizes_grow():
-    counts = [sum(parameter.numel() for parameter in create_model(name).parameters()) for name in NAMES]
+    counts = [sum(parameter.numel() for parameter in create_model(name).parameters()) for name in NAMES[:3]]
     assert counts == sorted(counts) and counts[0] < counts[-1] / 4
 
 
@@ -103,6 +103,8 @@ def test_without_what_training_learns_the_coarsest_level_alone_is_bilinear():
 
 def test_a_card_of_the_layout_with_a_decoder_still_builds_that_network():
     old = create_model("onenet-x-s", encoder="3|3 3 3|3 3", decoder="3|3", width=64, deepest=160)
+    named = create_model("onenet-x-s-decoder")
+    assert [p.shape for p in old.parameters()] == [p.shape for p in named.parameters()]
     assert sum(parameter.numel() for parameter in old.parameters()) == 666_506
     assert len(old.decoder.blocks) == 2
     assert not [name for name, part in old.named_modules() if name.endswith("strip_act") and isinstance(part, nn.ReLU)]
@@ -110,7 +112,16 @@ def test_a_card_of_the_layout_with_a_decoder_still_builds_that_network():
 
 @pytest.mark.parametrize(
     ("encoder", "decoder"),
-    [("||", ""), ("3r|3r 3r 3r|3r 3r", ""), ("9|3x2|3", ""), ("||", "|"), ("3|3 3|3 3", "3|3"), ("3|3 3 3|3 3", "3|3"), ("9|3x2|3", "|3 3"), ("|3|3 3 3", "3 3|")],
+    [
+        ("||", ""),
+        ("3r|3r 3r 3r|3r 3r", ""),
+        ("9|3x2|3", ""),
+        ("||", "|"),
+        ("3|3 3|3 3", "3|3"),
+        ("3|3 3 3|3 3", "3|3"),
+        ("9|3x2|3", "|3 3"),
+        ("|3|3 3 3", "3 3|"),
+    ],
 )
 def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder):
     network = create_model("onenet-x-n", width=4, deepest=4, encoder=encoder, decoder=decoder).double().eval()

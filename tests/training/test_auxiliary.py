@@ -15,6 +15,7 @@ INNER = {name: 4 if "-5" in name or "resnet" in name else 2 if "half" in name el
 # How often their last block's size must be doubled, where it is not the image's.
 LEFT = {name: 2 if "-x-" in name else 1 for name in NARROW if "half" in name or "-x-" in name or name == "erfnet"}
 INNER |= {name: 0 for name in NARROW if name.startswith("onenet-x")}  # the levels' logits are the network's own
+INNER |= {"onenet-x-s-decoder": 1}
 INNER |= {"dabnet": 0, "erfnet": 1, "u-lite": 4, "lraspp-mobilenet-v3-small": 0, "lraspp-mobilenet-v3-large": 0}
 
 
