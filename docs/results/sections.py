@@ -144,7 +144,8 @@ SECTIONS = (
     (
         "Accuracy against INT8 time: the full comparison, begun",
         "pareto-gpu25",
-        "Full width and size, on a GPU: what fifteen minutes of one gave; the other cells wait for more. {sets}; the "
+        "Full width and size, on a GPU: what fifteen minutes of one gave; the other cells wait for more. "
+        "onenet-x-s-decoder is the earlier layout of OneNet-X. {sets}; the "
         "validation images are among those to train on, as the field does. Learning rates as found in the small "
         "comparison, for unet-4 with its narrow version; neither they nor the class weights were searched at this "
         "size. Milliseconds can be compared within a table only. Published, trained for up to 1000 epochs: SegNet "

@@ -47,7 +47,7 @@ SETS = {
 
 def main() -> None:
     """Train and score one network."""
-    name, data, folder, kind, *changes = sys.argv[1:]
+    of_set, data, folder, kind, *changes = sys.argv[1:]
     if kind == "shift":
         onenet_x.StripBlock = ShiftBlock  # type: ignore[misc]
     elif kind == "undilated":
@@ -55,10 +55,10 @@ def main() -> None:
     elif kind == "pixelwise":
         dabnet.DABModule = PixelwiseModule  # type: ignore[misc]
     elif kind == "taught":
-        teach([onenet.load(run).eval() for run in sorted(Path(folder).glob("*onenet-x-m*"))])
+        teach([onenet.load(run).eval() for run in sorted(Path(folder).glob(f"{of_set}-plain-*onenet-x-m*"))])
     started = time.perf_counter()
-    trial = "-".join([name, kind, *changes]).replace("=", "-").replace("|", "_")
-    config = load_config("default", [*RECIPE, *SETS[name], f"data.root={data}", *changes])
+    trial = "-".join([of_set, kind, *changes]).replace("=", "-").replace("|", "_")
+    config = load_config("default", [*RECIPE, *SETS[of_set], f"data.root={data}", *changes])
     run = onenet.train(config, Path(folder) / trial)
     report = onenet.evaluate(run, f"{config.data.format}:{data}", split="val").report
     print(json.dumps({

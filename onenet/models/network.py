@@ -4,7 +4,7 @@ image b c h w in [0, 1]
   | pad to the stride (bottom and right, by reflection) | standardise
 encoder -> features: one tensor per level, the finest first
 decoder -> one tensor b n h w
-  | head, a convolution to k channels | crop
+  | head, a convolution to k channels (of OneNet-X: its logits, enlarged) | crop
 logits b k h w
 """
 

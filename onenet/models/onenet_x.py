@@ -5,12 +5,14 @@ also looks along its rows and columns with short 1D kernels, one a channel (`one
 
     image
     1/2    unshuffle, channel conv
-    1/4    unshuffle, channel conv, strip blocks   -> logits + ----> enlarged by 4
-    1/8    unshuffle, channel conv, strip blocks   -> logits + -> enlarged by 2 ^
-    1/16   unshuffle, channel conv, strip blocks   -> logits -> enlarged by 2 ^
+    1/4    unshuffle, channel conv, strip blocks
+    1/8    unshuffle, channel conv, strip blocks
+    1/16   unshuffle, channel conv, strip blocks
 
-There is no decoder: every level says what it sees, and the finer ones correct the coarser ones, as in the fully
-convolutional network of Long et al. (2015, FCN-8s). Enlargements are 1D kernels and a shuffle
+    logits of 1/16 -> enlarged by 2 -> + logits of 1/8 -> enlarged by 2 -> + logits of 1/4 -> enlarged by 4
+
+There is no decoder: every level says what it sees, and the finer ones correct the coarser ones, as in FCN-8s (Long et
+al. 2015). Enlargements are 1D kernels and a shuffle
 (`onenet.layers.enlarge`). A layout with decoder blocks has U-Net's form instead:
 
     1/8    shuffle 1/16, join 1/8, channel conv, strip blocks
@@ -79,6 +81,8 @@ class UpBlock(nn.Module):
 class LevelSum(nn.Module):
     """Logits of every level: from the coarsest on enlarged by two and added to those of the next finer one.
 
+    `logits` has the finest level first, `enlarge` the coarsest.
+
     Args:
         channels: of the levels, the finest first; each has half the height and width of the one before.
     """
@@ -110,7 +114,7 @@ def onenet_x(
     Args:
         width: channels at 1/4 of the size; a quarter of them at 1/2, twice as many at 1/8.
         deepest: channels at 1/16.
-        expansion: how many times the channels a strip block computes with.
+        expansion: how many times the channels a strip block computes with; 2 in cards that do not say.
         encoder: strip blocks at 1/4, 1/8 and 1/16: a word a block, "|" between the levels. A word is the kernel's
             length, parallel lengths with "+", the dilation after "x", at the end "r" for a ReLU after the kernels:
             "3r", "9+3", "3x2r".

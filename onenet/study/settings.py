@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from onenet.checkpoint import read_card
 from onenet.config import Config, load_config
 from onenet.data.located import located
 from onenet.errors import ConfigError, DataError
+from onenet.models.catalog import create_model
 from onenet.study.plan import Comparison, ImageSet, PaperTable
 from onenet.training.changes import FREE, changed_keys
 from onenet.training.folder import RunFolder
@@ -140,8 +142,16 @@ def refuse_other(folder: RunFolder, config: Config, what: str = "cell") -> None:
     """Make sure that a run's folder, where it holds one, holds this one.
 
     Raises:
-        ConfigError: it was begun with other settings.
+        ConfigError: it was begun with other settings, or its network has another layout than the name has now.
     """
     begun = (folder.path / "config.toml").is_file()
     if begun and (keys := changed_keys(folder.config().to_dict(), config)):
         raise ConfigError(f"{folder.path}: holds a {what} with {', '.join(keys)}; choose another --out")
+    if begun and (folder.path / "model.safetensors").is_file():
+        card = read_card(folder.path)
+        sizes = {key: value for key, value in config.model.items() if key != "name"}
+        now = create_model(card.architecture, card.in_channels, card.num_classes, **sizes).card
+        assert now is not None
+        if other := [key for key, value in card.arguments.items() if now.arguments.get(key) != value]:
+            raise ConfigError(f"{folder.path}: holds a {what} of an earlier layout of {card.architecture} "
+                              f"({', '.join(other)}); choose another --out")  # fmt: skip

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from onenet.config import Config
+from onenet.errors import ConfigError
 from onenet.models.network import Network
 from onenet.training.auxiliary import WithAuxiliary
 from onenet.training.distributed import synchronised
@@ -35,6 +36,9 @@ class Learner:
         average: the averaged copy of the network, which is the one that is scored and saved.
         accumulate: batches that make a step of the optimiser.
         layout: of the images in memory, which the features follow.
+
+    Raises:
+        ConfigError: `loss.auxiliary` is given, and the network has no inner levels.
     """
 
     def __init__(self, fabric: Fabric, network: Network, config: Config, batches: int) -> None:
@@ -44,7 +48,10 @@ class Learner:
         if config.loss.auxiliary:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(train.seed)
-                self.whole = WithAuxiliary(network, card_of(network).num_classes)
+                self.whole = with_heads = WithAuxiliary(network, card_of(network).num_classes)
+            if not with_heads.heads:
+                raise ConfigError(f"loss.auxiliary={config.loss.auxiliary:g}: {card_of(network).architecture} has no "
+                                  "decoder with inner levels to put heads on; leave it out")  # fmt: skip
         self.whole = synchronised(self.whole, fabric.device)
         optimizer = make_optimizer(train, self.whole)
         self.model, self.optimizer = fabric.setup(self.whole, optimizer)

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+import onenet
+from onenet.config import load_config
 from onenet.errors import ConfigError, DataError
 from onenet.study.plan import ImageSet, PaperTable, load_plan
-from onenet.study.settings import cells_of, refuse_earlier, refuse_unready, with_overrides
+from onenet.study.settings import cells_of, refuse_earlier, refuse_other, refuse_unready, with_overrides
+from onenet.training.folder import RunFolder
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 PLAN = PaperTable(
@@ -83,3 +86,25 @@ def test_the_records_of_studies_can_be_continued(file):
     result = json.loads(file.read_text(encoding="utf-8"))["result"]
     plan = load_plan(result["study"], result["budget"])
     refuse(result, plan=replace(plan, seeds=plan.seeds[:1]))
+
+
+def test_a_folder_of_a_network_that_its_name_no_longer_means_is_refused(tmp_path):
+    config = load_config("default", ["data.root=photos", "model.name=onenet-x-n", "model.width=8"])
+    folder = RunFolder(tmp_path / "run")
+    refuse_other(folder, config)  # there is none yet
+    folder.begin(config)
+    refuse_other(folder, config)  # nor a model
+    same = onenet.create_model("onenet-x-n", num_classes=3, width=8)
+    card = same.card.replace(arguments={k: v for k, v in same.card.arguments.items() if k != "expansion"})
+    same.card = card  # a card that does not say what has one meaning
+    onenet.save(same, folder.path / "model.safetensors")
+    refuse_other(folder, config)
+    onenet.save(
+        onenet.create_model("onenet-x-n", num_classes=3, width=8, encoder="3|3 3|3 3", decoder="3|3"),
+        folder.path / "model.safetensors",
+    )
+    with pytest.raises(
+        ConfigError,
+        match=r"run: holds a cell of an earlier layout of onenet-x-n \(decoder, encoder\); choose another --out",
+    ):
+        refuse_other(folder, config)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import onenet
-from onenet.errors import ShapeError
+from onenet.config import load_config
+from onenet.errors import ConfigError, ShapeError
 from onenet.training.auxiliary import WithAuxiliary
 
 NARROW = {name: 2 if "resnet" in name else 4 for name in onenet.list_models()}
@@ -107,3 +108,14 @@ def test_a_network_of_one_level_has_no_inner_block():
 def test_the_heads_have_the_precision_of_the_network():
     heads = WithAuxiliary(build("onenet-ed-4").double(), 3)
     assert {level.dtype for level in heads(torch.rand(2, 3, 16, 16).double())} == {torch.float64}
+
+
+@pytest.mark.parametrize("name", ["onenet-x-n", "dabnet"])
+def test_a_network_that_has_nowhere_to_put_heads_is_refused_before_anything_is_written(name, photos, tmp_path):
+    root = photos(count=8, size=(24, 24))
+    config = load_config("default", [f"data.root={root}", "data.size=16", f"model.name={name}", "loss.auxiliary=0.4"])
+    with pytest.raises(
+        ConfigError, match=rf"loss.auxiliary=0.4: {name} has no decoder with inner levels .* leave it out"
+    ):
+        onenet.train(config, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
