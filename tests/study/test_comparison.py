@@ -94,14 +94,20 @@ def test_rates_are_searched_on_the_first_set_and_the_better_one_is_used_everywhe
 
 
 @pytest.mark.slow
-def test_every_cell_has_its_scores_its_files_and_their_times(plan, tmp_path):
+def test_every_cell_has_its_scores_its_files_and_their_times(plan, photos, tmp_path):
+    # In windows of 16 pixels the deepest level is one place: a step's norms see two numbers a channel, the logits run
+    # into hundreds, and whether a file keeps them to 1e-5 depends on the processor's rounding.
+    photos(count=8, size=(64, 64))
+    plan = replace(plan, overrides=(*plan.overrides, "data.size=64", "train.batch=4", "train.epochs=8"))
     result = run_comparison(plan, str(tmp_path), [], tmp_path / "study", Trainer())
     assert [(cell["set"], cell["model"]) for cell in result["cells"]] == [
         (one, model) for one in ("one", "two") for model in MODELS
     ]
     for cell in result["cells"]:
         files = cell["files"]
-        assert 0 <= cell["mean_iou"] <= 1 and 0 <= files["mean_iou"] <= 1 and files["islands"] == 0
+        assert "failed" not in files, files["failed"]
+        assert 0 <= cell["mean_iou"] <= 1 and 0 <= files["mean_iou"] <= 1
+        assert files["islands"] == 0 or files["kept_float"]
         assert len(files["int8"]) == len(files["float"]) == (2 if "ed" in cell["model"] else 1)
         folder = tmp_path / "study" / cell["folder"]
         for key, kind in (("megabytes", "int8"), ("float_megabytes", "float")):
