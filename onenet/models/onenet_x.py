@@ -12,8 +12,8 @@ also looks along its rows and columns with short 1D kernels, one a channel (`one
     logits of 1/16 -> enlarged by 2 -> + logits of 1/8 -> enlarged by 2 -> + logits of 1/4 -> enlarged by 4
 
 There is no decoder: every level says what it sees, and the finer ones correct the coarser ones, as in FCN-8s (Long et
-al. 2015). Enlargements are 1D kernels and a shuffle
-(`onenet.layers.enlarge`). A layout with decoder blocks has U-Net's form instead:
+al. 2015). Enlargements are 1D kernels and a shuffle (`onenet.layers.enlarge`). onenet-x-m has a fourth level, strip
+blocks and logits at 1/2, and a layout with decoder blocks has U-Net's form instead of the sum:
 
     1/8    shuffle 1/16, join 1/8, channel conv, strip blocks
     1/4    shuffle, join 1/4, channel conv, strip blocks   -> logits -> enlarged by 4
@@ -112,25 +112,27 @@ def onenet_x(
     """Build a OneNet-X.
 
     Args:
-        width: channels at 1/4 of the size; a quarter of them at 1/2, twice as many at 1/8.
+        width: channels at 1/4 of the size; twice as many at 1/8; at 1/2 a quarter, half of them with four levels.
         deepest: channels at 1/16.
         expansion: how many times the channels a strip block computes with; 2 in cards that do not say.
-        encoder: strip blocks at 1/4, 1/8 and 1/16: a word a block, "|" between the levels. A word is the kernel's
-            length, parallel lengths with "+", the dilation after "x", at the end "r" for a ReLU after the kernels:
-            "3r", "9+3", "3x2r".
-        decoder: likewise at 1/8 and 1/4; "" sums the levels' logits instead.
+        encoder: strip blocks at 1/4, 1/8 and 1/16, or at 1/2 and those: a word a block, "|" between the levels. A word
+            is the kernel's length, parallel lengths with "+", the dilation after "x", at the end "r" for a ReLU after
+            the kernels: "3r", "9+3", "3x2r".
+        decoder: likewise at 1/8 and 1/4, with three levels; "" sums the levels' logits instead.
 
     Raises:
         ConfigError: a layout that cannot be read, or one that looks farther than 96 pixels.
     """
-    down = parse_layout("encoder", encoder, 3)
+    down = parse_layout("encoder", encoder, 3 if decoder else (3, 4))
     up = parse_layout("decoder", decoder, 2) if decoder else []
     if (reach := reach_of(down, up)) > FARTHEST:
         raise ConfigError(f"encoder={encoder!r}, decoder={decoder!r}: look {reach} pixels far; at most {FARTHEST}")
     for key, value in (("width", width), ("deepest", deepest)):
         if value % 4:
             raise ConfigError(f"{key}={value}: must be a multiple of 4, since shuffling leaves a quarter")
-    widths = (width // 4, width, 2 * width, deepest)
+    fine = len(down) == 4  # it has a level at 1/2
+    at_half, *coarser = down if fine else [(), *down]
+    widths = (width // 2 if fine else width // 4, width, 2 * width, deepest)
 
     def blocks(channels: int, level: tuple[Strips, ...]) -> list[StripBlock]:
         return [StripBlock(channels, strips, expansion) for strips in level]
@@ -139,12 +141,14 @@ def onenet_x(
         return [Unshuffle(), *conv_norm_act(4 * channels, out_channels, kernel=1)]
 
     levels: list[nn.Module] = [
-        nn.Sequential(*entrance(c, n), *blocks(n, level)) for c, n, level in zip(widths, widths[1:], down, strict=False)
+        nn.Sequential(*entrance(c, n), *blocks(n, level))
+        for c, n, level in zip(widths, widths[1:], coarser, strict=False)
     ]
-    stem = nn.Sequential(*entrance(in_channels, widths[0]))
+    stem = nn.Sequential(*entrance(in_channels, widths[0]), *blocks(widths[0], at_half))
     if not up:
-        fused = LevelSum(widths[1:], num_classes)
-        return Network(Encoder(stem, levels), fused, Enlarge(num_classes), in_channels, stride=16)
+        fused = LevelSum(widths if fine else widths[1:], num_classes)
+        head = Enlarge(num_classes, 2 if fine else 4)
+        return Network(Encoder(stem, levels), fused, head, in_channels, stride=16)
     ups: list[nn.Module] = [
         UpBlock(widths[3], widths[2], widths[2], blocks(widths[2], up[0])),
         UpBlock(widths[2], widths[1], widths[1], blocks(widths[1], up[1])),
@@ -153,15 +157,16 @@ def onenet_x(
     return Network(Encoder(stem, levels), Decoder(nn.Identity(), ups, skips=2), head, in_channels, stride=16)
 
 
-def parse_layout(key: str, text: str, levels: int) -> list[tuple[Strips, ...]]:
+def parse_layout(key: str, text: str, levels: int | tuple[int, ...]) -> list[tuple[Strips, ...]]:
     """The strip blocks of each level.
 
     Raises:
         ConfigError: the text is no layout of so many levels.
     """
-    parts = text.split("|")
-    if len(parts) != levels:
-        raise ConfigError(f"{key}={text!r}: has {len(parts)} levels, separated by |; it needs {levels}")
+    parts, allowed = text.split("|"), (levels,) if isinstance(levels, int) else levels
+    if len(parts) not in allowed:
+        needed = " or ".join(str(count) for count in allowed)
+        raise ConfigError(f"{key}={text!r}: has {len(parts)} levels, separated by |; it needs {needed}")
     return [tuple(_strips(key, text, word) for word in part.split()) for part in parts]
 
 
@@ -181,13 +186,14 @@ def reach_of(encoder: list[tuple[Strips, ...]], decoder: list[tuple[Strips, ...]
     """How many pixels beyond its own 16x16 tile a class can depend on.
 
     Followed from the logits back to the image: a kernel adds its reach in places of its level, and a coarser level's
-    places are seen whole. `decoder` without levels: the enlargements by two look one place of 1/8 and of 1/16 far.
+    places are seen whole. `decoder` without levels: each enlargement looks one place of its level far.
     """
-    reach = 4  # of the enlargement by four
-    up = [_taps(level) for level in decoder[::-1]]
-    steps = list(zip((4, 8), up, strict=True)) if decoder else [(8, 1), (16, 1)]
-    down = [_taps(level) for level in encoder[::-1]]
-    for scale, places in (*steps, *zip((16, 8, 4), down, strict=True)):
+    scales = (2, 4, 8, 16)[-len(encoder) :]
+    enlarged = [(scale, 1) for scale in (scales[:1] if decoder else scales)]
+    up = zip((4, 8), [_taps(level) for level in decoder[::-1]], strict=False)
+    down = zip(scales[::-1], [_taps(level) for level in encoder[::-1]], strict=True)
+    reach = 0
+    for scale, places in (*enlarged, *up, *down):
         reach = -(-reach // scale) * scale + scale * places
     return reach
 

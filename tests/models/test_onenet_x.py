@@ -88,6 +88,21 @@ def test_the_levels_logits_are_enlarged_and_summed():
         assert torch.allclose(network(image), network.head(twice), atol=1e-12)
 
 
+def test_a_fourth_level_adds_its_logits_at_half_the_size():
+    sizes = dict(width=8, deepest=16, num_classes=3)
+    network = create_model("onenet-x-n", encoder="3r|3r|3r|3r", **sizes).double().eval()
+    assert [layer.in_channels for layer in network.decoder.logits] == [4, 8, 16, 16]
+    image = torch.rand(1, 3, 64, 48, dtype=torch.float64)
+    with torch.no_grad():
+        half = network.encoder(network.standardise(image))[0]
+        assert half.shape == (1, 4, 32, 24) and len(network.encoder.stem) == 5  # its last part is a strip block
+        before = network(image)
+        layer = network.decoder.logits[0]
+        added = torch.einsum("kc,bchw->bkhw", layer.weight[:, :, 0, 0], half) + layer.bias[:, None, None]
+        nn.init.zeros_(layer.weight), nn.init.zeros_(layer.bias)
+        assert torch.allclose(before - network(image), network.head(added), atol=1e-12)
+
+
 def test_without_what_training_learns_the_coarsest_level_alone_is_bilinear():
     network = create_model("onenet-x-n", width=8, deepest=16).double().eval()
     for layer in network.decoder.logits[:2]:
@@ -115,6 +130,9 @@ def test_a_card_of_the_layout_with_a_decoder_still_builds_that_network():
     [
         ("||", ""),
         ("3r|3r 3r 3r|3r 3r", ""),
+        ("|||", ""),
+        ("3r|3r|3r 3r 3r|3r 3r", ""),
+        ("3x3|9|3x2|3", ""),
         ("9|3x2|3", ""),
         ("||", "|"),
         ("3|3 3|3 3", "3|3"),
@@ -130,14 +148,15 @@ def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder):
     image = torch.ones(1, 3, 272, 16, dtype=torch.float64, requires_grad=True)
     network(image)[:, :, 128:144].sum().backward()  # of one tile
     rows = image.grad.abs().sum((0, 1, 3)).nonzero().flatten()
-    reach = reach_of(parse_layout("encoder", encoder, 3), parse_layout("decoder", decoder, 2) if decoder else [])
+    reach = reach_of(parse_layout("encoder", encoder, (3, 4)), parse_layout("decoder", decoder, 2) if decoder else [])
     assert (128 - int(rows[0]), int(rows[-1]) - 143) == (reach, reach)
 
 
 @pytest.mark.parametrize(
     ("sizes", "says"),
     [
-        (dict(encoder="3|3"), "encoder='3|3': has 2 levels, separated by |; it needs 3"),
+        (dict(encoder="3|3"), "encoder='3|3': has 2 levels, separated by |; it needs 3 or 4"),
+        (dict(encoder="3|3|3|3", decoder="3|3"), "encoder='3|3|3|3': has 4 levels, separated by |; it needs 3"),
         (dict(encoder="3 3|3 3 3|3 3 3"), "look 112 pixels far; at most 96"),
         (dict(decoder="3|4"), "'4' is no block; odd lengths as 3 or 9"),
         (dict(encoder="3|3x0|3"), "'3x0' is no block"),
