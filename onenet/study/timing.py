@@ -62,14 +62,22 @@ def timed(cells: Sequence[dict[str, Any]], of_set: str, out: Path, say: Callable
 
 
 def _files(cells: Sequence[dict[str, Any]], of_set: str, out: Path) -> dict[Path, tuple[str, str]]:
-    """Model and precision by file, of a set, those of the first cell of each network that was exported."""
+    """Model and precision by file: of a set, of each network's first exported cell whose files are in `out`.
+
+    Where there is none, of its first exported cell. Which seed made the weights does not matter for the time.
+    """
     files: dict[Path, tuple[str, str]] = {}
-    for model in dict.fromkeys(cell["model"] for cell in cells):
-        own = (cell for cell in cells if (cell["model"], cell["set"]) == (model, of_set))
-        first = next((cell for cell in own if "failed" not in cell["files"]), None)
-        if first is None:
-            continue
-        for precision in PRECISIONS:
-            for name in first["files"][precision]:
-                files[out / first["folder"] / name] = model, precision
+    exported = [cell for cell in cells if cell["set"] == of_set and "failed" not in cell["files"]]
+    for model in dict.fromkeys(cell["model"] for cell in exported):
+        of_cells = [_files_of(cell, out) for cell in exported if cell["model"] == model]
+        files |= next((of_cell for of_cell in of_cells if all(map(Path.is_file, of_cell))), of_cells[0])
     return files
+
+
+def _files_of(cell: dict[str, Any], out: Path) -> dict[Path, tuple[str, str]]:
+    """Model and precision by file, of a cell."""
+    return {
+        out / cell["folder"] / name: (cell["model"], precision)
+        for precision in PRECISIONS
+        for name in cell["files"][precision]
+    }

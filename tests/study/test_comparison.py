@@ -196,6 +196,10 @@ def test_networks_that_an_earlier_result_lacks_are_timed_with_all_others_or_name
     assert left == {**earlier, "untimed": [MODELS[1]]} and len(timed) == 1
     assert said == [f"not timed: {MODELS[1]}; all are timed together, which needs the files of all in {out / 'one'}"]
     assert f"Not timed beside the others: {MODELS[1]}." in comparison_markdown(result | left).splitlines()
+    kept = next(cell for cell in cells if (cell["set"], cell["model"]) == ("two", MODELS[0]))
+    of_another_seed = kept | {"set": "one", "seed": 1}  # its files are there
+    assert timing_of([*cells, of_another_seed], "one", out, said.append, earlier) == {"timing": result["timing"]}
+    assert len(timed) == 2
 
 
 def test_a_rate_at_which_a_network_diverges_is_left_out_and_a_network_without_any_has_failed(plan, tmp_path):
