@@ -112,7 +112,7 @@ def onenet_x(
     """Build a OneNet-X.
 
     Args:
-        width: channels at 1/4 of the size; twice as many at 1/8; at 1/2 a quarter, half of them with four levels.
+        width: channels at 1/4 of the size; twice as many at 1/8; at 1/2 a quarter of them, or half with four levels.
         deepest: channels at 1/16.
         expansion: how many times the channels a strip block computes with; 2 in cards that do not say.
         encoder: strip blocks at 1/4, 1/8 and 1/16, or at 1/2 and those: a word a block, "|" between the levels. A word
@@ -123,16 +123,16 @@ def onenet_x(
     Raises:
         ConfigError: a layout that cannot be read, or one that looks farther than 96 pixels.
     """
-    down = parse_layout("encoder", encoder, 3 if decoder else (3, 4))
+    down = parse_layout("encoder", encoder, *((3,) if decoder else (3, 4)))
     up = parse_layout("decoder", decoder, 2) if decoder else []
     if (reach := reach_of(down, up)) > FARTHEST:
         raise ConfigError(f"encoder={encoder!r}, decoder={decoder!r}: look {reach} pixels far; at most {FARTHEST}")
     for key, value in (("width", width), ("deepest", deepest)):
         if value % 4:
             raise ConfigError(f"{key}={value}: must be a multiple of 4, since shuffling leaves a quarter")
-    fine = len(down) == 4  # it has a level at 1/2
-    at_half, *coarser = down if fine else [(), *down]
-    widths = (width // 2 if fine else width // 4, width, 2 * width, deepest)
+    has_half = len(down) == 4
+    at_half, *coarser = down if has_half else [(), *down]
+    widths = (width // 2 if has_half else width // 4, width, 2 * width, deepest)
 
     def blocks(channels: int, level: tuple[Strips, ...]) -> list[StripBlock]:
         return [StripBlock(channels, strips, expansion) for strips in level]
@@ -146,8 +146,8 @@ def onenet_x(
     ]
     stem = nn.Sequential(*entrance(in_channels, widths[0]), *blocks(widths[0], at_half))
     if not up:
-        fused = LevelSum(widths if fine else widths[1:], num_classes)
-        head = Enlarge(num_classes, 2 if fine else 4)
+        fused = LevelSum(widths if has_half else widths[1:], num_classes)
+        head = Enlarge(num_classes, 2 if has_half else 4)
         return Network(Encoder(stem, levels), fused, head, in_channels, stride=16)
     ups: list[nn.Module] = [
         UpBlock(widths[3], widths[2], widths[2], blocks(widths[2], up[0])),
@@ -157,15 +157,18 @@ def onenet_x(
     return Network(Encoder(stem, levels), Decoder(nn.Identity(), ups, skips=2), head, in_channels, stride=16)
 
 
-def parse_layout(key: str, text: str, levels: int | tuple[int, ...]) -> list[tuple[Strips, ...]]:
+def parse_layout(key: str, text: str, *levels: int) -> list[tuple[Strips, ...]]:
     """The strip blocks of each level.
+
+    Args:
+        levels: how many it may have.
 
     Raises:
         ConfigError: the text is no layout of so many levels.
     """
-    parts, allowed = text.split("|"), (levels,) if isinstance(levels, int) else levels
-    if len(parts) not in allowed:
-        needed = " or ".join(str(count) for count in allowed)
+    parts = text.split("|")
+    if len(parts) not in levels:
+        needed = " or ".join(str(count) for count in levels)
         raise ConfigError(f"{key}={text!r}: has {len(parts)} levels, separated by |; it needs {needed}")
     return [tuple(_strips(key, text, word) for word in part.split()) for part in parts]
 
@@ -186,7 +189,7 @@ def reach_of(encoder: list[tuple[Strips, ...]], decoder: list[tuple[Strips, ...]
     """How many pixels beyond its own 16x16 tile a class can depend on.
 
     Followed from the logits back to the image: a kernel adds its reach in places of its level, and a coarser level's
-    places are seen whole. `decoder` without levels: each enlargement looks one place of its level far.
+    places are seen whole. Each enlargement looks one place of its level far; with a decoder there is only the finest.
     """
     scales = (2, 4, 8, 16)[-len(encoder) :]
     enlarged = [(scale, 1) for scale in (scales[:1] if decoder else scales)]

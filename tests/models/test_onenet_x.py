@@ -148,7 +148,7 @@ def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder):
     image = torch.ones(1, 3, 272, 16, dtype=torch.float64, requires_grad=True)
     network(image)[:, :, 128:144].sum().backward()  # of one tile
     rows = image.grad.abs().sum((0, 1, 3)).nonzero().flatten()
-    reach = reach_of(parse_layout("encoder", encoder, (3, 4)), parse_layout("decoder", decoder, 2) if decoder else [])
+    reach = reach_of(parse_layout("encoder", encoder, 3, 4), parse_layout("decoder", decoder, 2) if decoder else [])
     assert (128 - int(rows[0]), int(rows[-1]) - 143) == (reach, reach)
 
 
