@@ -147,8 +147,8 @@ def onenet_x(
     stem = nn.Sequential(*entrance(in_channels, widths[0]), *blocks(widths[0], at_half))
     if not up:
         fused = LevelSum(widths if has_half else widths[1:], num_classes)
-        head = Enlarge(num_classes, 2 if has_half else 4)
-        return Network(Encoder(stem, levels), fused, head, in_channels, stride=16)
+        whole = Enlarge(num_classes, 2 if has_half else 4)
+        return Network(Encoder(stem, levels), fused, whole, in_channels, stride=16)
     ups: list[nn.Module] = [
         UpBlock(widths[3], widths[2], widths[2], blocks(widths[2], up[0])),
         UpBlock(widths[2], widths[1], widths[1], blocks(widths[1], up[1])),
