@@ -26,6 +26,7 @@ from onenet.deploy.runtime import OnnxRuntimeSession, usable_cores
 from onenet.errors import ConfigError, ExportError, FailedCheckError, did_you_mean
 from onenet.export.accuracy import layer_names, quantised_within
 from onenet.export.conv import conv_form, plain_form
+from onenet.export.depthwise import only_depthwise
 from onenet.export.flat import FlatForm
 from onenet.export.graph import described, image_graph, rows_graph
 from onenet.export.int8 import float_islands, quantised
@@ -209,6 +210,7 @@ def _halo(graph: onnx.ModelProto, form: str) -> Halo | None:
 def _int8_graphs(floats: list[Made], card: Card, dataset: Dataset, max_drop: float) -> list[Made]:
     """The INT8 graph of each float graph; which layers stay in float is found on the last one, the quickest."""
     windows = calibration_windows(card, dataset)
+    written = [only_depthwise(made.graph) for made in floats]
 
     def batches(made: Made) -> list[np.ndarray]:
         if made.description.input == "pixels":
@@ -220,14 +222,12 @@ def _int8_graphs(floats: list[Made], card: Card, dataset: Dataset, max_drop: flo
     def scored(graph: onnx.ModelProto) -> float:
         return scored_mean_iou(_runner(graph, card, floats[-1].description), card, dataset)
 
-    found = quantised_within(
-        floats[-1].graph, batches(floats[-1]), lambda graph: _session(graph, 1), scored, max_drop / 100
-    )
+    found = quantised_within(written[-1], batches(floats[-1]), lambda graph: _session(graph, 1), scored, max_drop / 100)
     refuse_drop(found.before, found.after, max_drop, dataset)
     integers = []
-    for made in floats:
-        names = [layer_names(made.graph)[place] for place in found.kept]
-        graph = found.model if made is floats[-1] else quantised(made.graph, batches(made), names)
+    for made, exact in zip(floats, written, strict=True):
+        names = [layer_names(exact)[place] for place in found.kept]
+        graph = found.model if made is floats[-1] else quantised(exact, batches(made), names)
         description = made.description.replace(precision="int8", kept_float=tuple(names))
         described(graph, card, description)
         after = found.after
