@@ -13,6 +13,7 @@ from onenet.deploy.description import Description
 from onenet.deploy.runtime import RUNTIMES, installed, open_session, usable_cores
 from onenet.errors import ExportError
 from onenet.export.conv import conv_form, plain_form
+from onenet.export.depthwise import grouped, only_depthwise
 from onenet.export.flat import FlatForm
 from onenet.export.graph import image_graph
 from onenet.export.int8 import quantised
@@ -36,12 +37,13 @@ def measure_rewrites(name: str, width: int, size: int, repeats: int, threads: in
     sessions = []
     for form, module in forms_of(network).items():
         graph = image_graph(module, card, Description(form=form))
-        for precision in ("float", "int8"):
-            if precision == "int8":
-                graph = quantised(graph, windows)
+        graphs = [(form, "float", graph), (form, "int8", quantised(only_depthwise(graph), windows))]
+        if form == "conv" and grouped(graph):
+            graphs.append(("grouped convolutions kept", "int8", quantised(graph, windows)))
+        for label, precision, made in graphs:
             for runtime in filter(installed, RUNTIMES):
-                rows.append({"form": form, "precision": precision, "runtime": runtime, "ms": []})
-                sessions.append(open_session(graph.SerializeToString(), runtime, threads))
+                rows.append({"form": label, "precision": precision, "runtime": runtime, "ms": []})
+                sessions.append(open_session(made.SerializeToString(), runtime, threads))
     for turn in range(repeats + 1):
         for row, session in zip(rows, sessions, strict=True):
             started = time.perf_counter()

@@ -23,15 +23,17 @@ def only_depthwise(model: onnx.ModelProto) -> onnx.ModelProto:
     copy.CopyFrom(model)
     graph = _Graph(copy.graph)
     for node in reversed(list(copy.graph.node)):  # so that a repeat can go through a whole chain
-        if node.op_type != "Conv" or (groups := _groups(node)) is None or groups == 1:
-            continue
-        weight = graph.weight(node)
-        times = weight.shape[0] // groups
-        if weight.shape[1] != 1 or times == 1:
-            continue
-        _group_attribute(node).i = weight.shape[0]
-        graph.repeat_input(node, groups, times)
+        if times := graph.times(node):
+            group = _group(node)
+            channels, group.i = group.i, group.i * times
+            graph.repeat_input(node, channels, times)
     return graph.settled(copy)
+
+
+def grouped(model: onnx.ModelProto) -> list[str]:
+    """Names of the convolutions that `only_depthwise` writes anew."""
+    graph = _Graph(model.graph)
+    return [node.name for node in model.graph.node if graph.times(node)]
 
 
 class _Graph:
@@ -43,6 +45,14 @@ class _Graph:
 
     def weight(self, node: onnx.NodeProto) -> NDArray:
         return numpy_helper.to_array(self.weights[node.input[1]])
+
+    def times(self, node: onnx.NodeProto) -> int:
+        """How many channels a grouped convolution makes of each one; 0 for all else, and for one of one."""
+        if node.op_type != "Conv" or node.input[1] not in self.weights or _group(node).i == 1:
+            return 0
+        weight = self.weight(node)
+        times = weight.shape[0] // _group(node).i
+        return times if weight.shape[1] == 1 and times > 1 else 0
 
     def repeat_input(self, node: onnx.NodeProto, channels: int, times: int) -> None:
         """Let a convolution read each channel of its input `times` times in a row."""
@@ -78,9 +88,6 @@ class _Graph:
         return name
 
 
-def _group_attribute(node: onnx.NodeProto) -> onnx.AttributeProto:
-    return next(attribute for attribute in node.attribute if attribute.name == "group")
-
-
-def _groups(node: onnx.NodeProto) -> int | None:
-    return next((attribute.i for attribute in node.attribute if attribute.name == "group"), None)
+def _group(node: onnx.NodeProto) -> onnx.AttributeProto:
+    found = next((attribute for attribute in node.attribute if attribute.name == "group"), None)
+    return found or onnx.helper.make_attribute("group", 1)

@@ -44,7 +44,7 @@ CATALOG: dict[str, tuple[Builder, dict[str, Any]]] = {
     "onenet-ed-4-half": (onenet, dict(replaced="ed", width=64, depth=4, stem_repeat=3, half=True)),
     "onenet-d-4": (onenet, dict(replaced="d", width=64, depth=4, stem_repeat=3)),
     "onenet-x-n": (onenet_x, dict(width=40, deepest=112, expansion=2, encoder="3r|3r 3r|3r 3r", decoder="")),
-    "onenet-x-s": (onenet_x, dict(width=80, deepest=192, expansion=2, encoder="3r|3r 3r 3r|3r 3r", decoder="")),
+    "onenet-x-s": (onenet_x, dict(width=80, deepest=192, expansion=2, encoder="3r|3r|3r 3r 3r|3r 3r", decoder="")),
     "onenet-x-m": (onenet_x, dict(width=112, deepest=288, expansion=2, encoder="3r|3r|3r 3r 3r|3r 3r", decoder="")),
     "onenet-x-s-decoder": (onenet_x, dict(width=64, deepest=160, expansion=2, encoder="3|3 3 3|3 3", decoder="3|3")),
     "dabnet": (dabnet, dict(width=32)),

@@ -4,16 +4,17 @@ onenet-ed is cheap because it is blind: nothing outside a pixel's own 16x16 tile
 also looks along its rows and columns with short 1D kernels, one a channel (`onenet.layers.strip`).
 
     image
-    1/2    unshuffle, channel conv
+    1/2    unshuffle, channel conv, strip block
     1/4    unshuffle, channel conv, strip blocks
     1/8    unshuffle, channel conv, strip blocks
     1/16   unshuffle, channel conv, strip blocks
 
-    logits of 1/16 -> enlarged by 2 -> + logits of 1/8 -> enlarged by 2 -> + logits of 1/4 -> enlarged by 4
+    logits of 1/16 -> enlarged by 2 -> + logits of 1/8 -> enlarged by 2 -> + logits of 1/4 -> enlarged by 2
+                   -> + logits of 1/2 -> enlarged by 2
 
 There is no decoder: every level says what it sees, and the finer ones correct the coarser ones, as in FCN-8s (Long et
-al. 2015). Enlargements are 1D kernels and a shuffle (`onenet.layers.enlarge`). onenet-x-m has a fourth level, strip
-blocks and logits at 1/2, and a layout with decoder blocks has U-Net's form instead of the sum:
+al. 2015). Enlargements are 1D kernels and a shuffle (`onenet.layers.enlarge`). onenet-x-n, the quick one, has no block
+and no logits at 1/2; it enlarges by 4 at once. A layout with decoder blocks has U-Net's form instead of the sum:
 
     1/8    shuffle 1/16, join 1/8, channel conv, strip blocks
     1/4    shuffle, join 1/4, channel conv, strip blocks   -> logits -> enlarged by 4
@@ -106,7 +107,7 @@ def onenet_x(
     width: int = 80,
     deepest: int = 192,
     expansion: int = 2,
-    encoder: str = "3r|3r 3r 3r|3r 3r",
+    encoder: str = "3r|3r|3r 3r 3r|3r 3r",
     decoder: str = "",
 ) -> Network:
     """Build a OneNet-X.

@@ -33,3 +33,9 @@ def test_every_form_is_timed_in_float_and_in_int8():
 def test_a_network_that_has_one_is_timed_in_its_flat_form_too():
     forms = {row["form"] for row in measure_rewrites("onenet-ed-4", width=2, size=32, repeats=1, threads=1)["rows"]}
     assert "flat" in forms and "transposed convolutions kept" not in forms
+
+
+@pytest.mark.slow
+def test_enlargements_by_group_are_timed_in_int8_alone():
+    rows = measure_rewrites("onenet-x-n", width=8, size=32, repeats=1, threads=1)["rows"]
+    assert {row["precision"] for row in rows if row["form"] == "grouped convolutions kept"} == {"int8"}

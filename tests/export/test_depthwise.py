@@ -7,7 +7,7 @@ from onnx import numpy_helper
 
 from onenet.deploy.description import Description
 from onenet.export.conv import conv_form
-from onenet.export.depthwise import only_depthwise
+from onenet.export.depthwise import grouped, only_depthwise
 from onenet.export.graph import image_graph
 from onenet.export.int8 import float_islands, quantised
 
@@ -26,23 +26,27 @@ def outputs(model, image):
     return session.run(None, {session.get_inputs()[0].name: image})[0]
 
 
-def between(model):
-    """Convolutions of one channel to several, neither depthwise nor dense."""
-    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    groups = {
-        node.name: (attribute.i, *weights[node.input[1]].shape[:2])
+def groups(model):
+    """(groups, output channels, input channels a group) of each convolution, by the shapes of its weights."""
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    return [
+        (attribute.i, *shapes[node.input[1]][:2])
         for node in model.graph.node
         for attribute in node.attribute
         if node.op_type == "Conv" and attribute.name == "group"
-    }
-    return [name for name, (group, out, per_group) in groups.items() if group > 1 and (out > group or per_group > 1)]
+    ]
+
+
+def only_dense_or_depthwise(model):
+    return all(group == 1 or (out == group and per_group == 1) for group, out, per_group in groups(model))
 
 
 @pytest.mark.parametrize("name", ["onenet-x-n", "onenet-x-m", "onenet-x-s-decoder"])
 def test_an_enlargement_is_the_same_numbers_by_depthwise_convolutions(name):
     model = graph_of(name, width=8, deepest=16)
     written = only_depthwise(model)
-    assert between(model) and not between(written)
+    assert not only_dense_or_depthwise(model) and only_dense_or_depthwise(written)
+    assert grouped(model) and not grouped(written)
     image = RANDOM.random((2, 3, 32, 48), dtype=np.float32)
     np.testing.assert_allclose(outputs(written, image), outputs(model, image), rtol=1e-6, atol=1e-6)
     assert written.metadata_props == model.metadata_props
@@ -88,4 +92,5 @@ def test_a_convolution_that_others_read_gets_its_repeat_beside_it():
     assert [node.name for node in written.graph.node] == ["first", "second_repeat", "second"]
     image = RANDOM.random((1, 3, 5, 7), dtype=np.float32)
     np.testing.assert_allclose(outputs(written, image), outputs(model, image), rtol=1e-6)
-    assert between(model) and not between(written)
+    assert not only_dense_or_depthwise(model) and only_dense_or_depthwise(written)
+    assert grouped(model) and not grouped(written)

@@ -158,7 +158,7 @@ def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder):
         (dict(encoder="3|3"), "encoder='3|3': has 2 levels, separated by |; it needs 3 or 4"),
         (dict(encoder="3|3|3|3", decoder="3|3"), "encoder='3|3|3|3': has 4 levels, separated by |; it needs 3"),
         (dict(encoder="3 3|3 3 3|3 3 3"), "look 112 pixels far; at most 96"),
-        (dict(decoder="3|4"), "'4' is no block; odd lengths as 3 or 9"),
+        (dict(encoder="3|3|3", decoder="3|4"), "'4' is no block; odd lengths as 3 or 9"),
         (dict(encoder="3|3x0|3"), "'3x0' is no block"),
         (dict(encoder="9|9 9 9|9"), "look 208 pixels far; at most 96"),
         (dict(encoder="3|3 3 3|3 3 3", decoder="3 3|3"), "look 108 pixels far; at most 96"),
