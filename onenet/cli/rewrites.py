@@ -21,7 +21,7 @@ def rewrites(
 
     if size % 32:
         raise ConfigError(f"--size {size}: must be a multiple of 32; use {size // 32 * 32 + 32}")
-    chosen = models or ["onenet-ed-4", "onenet-e-4", "unet-4", "mobilenet-unet-4"]
+    chosen = models or ["onenet-ed-4", "onenet-e-4", "unet-4", "mobilenet-unet-4", "onenet-x-s"]
     results = [measure_rewrites(model, width, size, repeats, threads) for model in chosen]
     print(json_.dumps(results, indent=1) if json else rewrites_markdown(results))
 
@@ -36,7 +36,7 @@ def rewrites_markdown(results: list[dict[str, Any]]) -> str:
         for row in one["rows"]:
             cells.setdefault(row["form"], {})[row["runtime"], row["precision"]] = statistics.median(row["ms"])
         for form, times in cells.items():
-            shown = [f"{times[column]:.1f}" for column in columns]
+            shown = [f"{times[column]:.1f}" if column in times else "-" for column in columns]
             lines.append(f"| {one['model']} | {form} | {' | '.join(shown)} |")
     first = results[0]
     about = (
