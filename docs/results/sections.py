@@ -238,8 +238,8 @@ SECTIONS = (
     (
         "On a device: what each rewrite is worth",
         "rewrites",
-        "The convolution form with one rewrite left out; `plain` has none of them. Grouped convolutions, of one channel "
-        "to several, are those that enlarge OneNet-X's logits; for INT8 they are written as repeats and depthwise ones.",
+        "The convolution form with one rewrite left out; `plain` has none of them. Grouped convolutions, of one "
+        "channel to several, are those that enlarge OneNet-X's logits; for INT8 they are written as depthwise ones.",
         rewrites_markdown,
         "",
     ),
