@@ -140,8 +140,8 @@ SECTIONS = (
         "that of the float one behind it. Times: of the quickest file and runtime at 256x256, on a shared machine that "
         "was two to four times as slow as the one of the record before, so that ratios are uncertain by a third. In "
         "float: operators that INT8 leaves in float between those in integers. Schedules this short reward what learns "
-        "quickly: on pets, one seed, after three times as many epochs, this U-Net has 0.680 on the test images, "
-        'onenet-x-m 0.677 and onenet-x-s 0.656 (docs/notebook.md, "Three times as long, on pets").',
+        "quickly: on pets, after three times as many epochs, this U-Net is a point ahead of onenet-x-s on the test "
+        'images, over two seeds, and level with onenet-x-m (docs/notebook.md, "Chosen on 60 epochs").',
         comparison_with_pictures,
         "",
     ),
