@@ -137,9 +137,9 @@ SECTIONS = (
         "by test scores of nuclei and pet-binary (docs/notebook.md); the others' layouts are as published: "
         "taps that are 16 places apart, as DABNet has them, meet little but zeros in images this small, and the "
         "quantiser leaves PReLU, GELU and hard-swish in float. Scores: mean IoU on the test images of the INT8 file, "
-        "that of the float one behind it. Times: of the quickest file and runtime at 256x256, on a shared machine that "
-        "was two to four times as slow as the one of the record before, so that ratios are uncertain by a third. In "
-        "float: operators that INT8 leaves in float between those in integers. Schedules this short reward what learns "
+        "that of the float one behind it. Times: of the quickest file and runtime at 256x256, on a shared machine, on "
+        "which ratios differ by a third from one day to another. In float: operators that INT8 leaves in float between "
+        "those in integers. Schedules this short reward what learns "
         "quickly: on pets, after three times as many epochs, this U-Net is a point ahead of onenet-x-s on the test "
         'images, over two seeds, and level with onenet-x-m (docs/notebook.md, "Chosen on 60 epochs").',
         comparison_with_pictures,
@@ -214,7 +214,8 @@ SECTIONS = (
         "volume-times",
         "A heart of {shape} voxels (MSD) on two threads, as `onenet predict` segments it: a process of its own, from "
         "the NIfTI file to that of the mask; and the network's share of that time, within one process. Full width, "
-        "trained for 3 short epochs; the last column is of the third, for which slices have been kept.",
+        "trained for 3 short epochs, in one thread beside other work; the last column is of the third, for which "
+        "slices have been kept.",
         volume_table,
         "",
     ),
@@ -238,7 +239,7 @@ SECTIONS = (
     (
         "On a device: what each rewrite is worth",
         "rewrites",
-        "The convolution form with one rewrite left out; `plain` has none of them. Grouped convolutions, of one "
+        "The convolution form with one rewrite left out; `plain` has none of these. Grouped convolutions, of one "
         "channel to several, are those that enlarge OneNet-X's logits; for INT8 they are written as depthwise ones.",
         rewrites_markdown,
         "",
