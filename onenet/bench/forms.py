@@ -19,6 +19,7 @@ from onenet.config import parse_spec
 from onenet.deploy.description import Description
 from onenet.errors import ExportError, FailedCheckError
 from onenet.export.conv import conv_form
+from onenet.export.depthwise import only_depthwise
 from onenet.export.flat import FlatForm
 from onenet.export.graph import described, image_graph, rows_graph
 from onenet.export.int8 import quantised
@@ -81,7 +82,7 @@ def _graphs(form: nn.Module, kind: str, card: Card, windows: Sequence[Image]) ->
         batches = [as_rows(window, form.tile) for window in windows]
     else:
         graph, batches = image_graph(form, card, description), list(windows)
-    integers = quantised(graph, batches)
+    integers = quantised(only_depthwise(graph), batches)
     described(integers, card, description.replace(precision="int8"))
     return {"float": graph, "int8": integers}
 

@@ -1,6 +1,7 @@
 """Every form of an untrained network, as files."""
 
 import numpy as np
+import onnx
 
 import onenet
 from onenet.bench.forms import write_forms
@@ -25,3 +26,17 @@ def test_every_form_is_written_once(tmp_path, monkeypatch):
         assert difference.mean() < 0.5 * reference.std() if integers else difference.max() < 1e-4
     monkeypatch.setattr("onenet.bench.forms.fresh_network", None)
     assert write_forms([SMALL], tmp_path) == paths
+
+
+def test_int8_files_have_no_convolution_of_one_channel_to_several(tmp_path):
+    path = next(path for path in write_forms(["onenet-x-n,width=8,deepest=16"], tmp_path) if "int8" in path.name)
+    graph = onnx.load(path).graph
+    shapes = {tensor.name: tensor.dims for tensor in graph.initializer}
+    source = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    groups = [
+        (attribute.i, shapes[source[node.input[1]]][0])
+        for node in graph.node
+        for attribute in node.attribute
+        if node.op_type == "Conv" and attribute.name == "group" and attribute.i > 1
+    ]
+    assert groups and all(group == out for group, out in groups)
