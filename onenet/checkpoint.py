@@ -159,7 +159,8 @@ def _weights_file(path: str | Path) -> Path:
         near = did_you_mean(str(path), list_models())
         if not file.suffix and near.startswith("did you mean"):
             raise DataError(f"{file}: no such file; {near} (an architecture, to be trained first)")
-        raise DataError(f"{file}: no such file; give a .safetensors file or the folder of a run")
+        names = f", or a trained model: {', '.join(shipped_names())}" if not file.suffix else ""
+        raise DataError(f"{file}: no such file; give a .safetensors file or the folder of a run{names}")
     return file
 
 

@@ -22,6 +22,8 @@ from onenet.export.trial import calibration_windows
 from onenet.models.eager import card_of
 from onenet.models.network import Network
 
+PLAIN = "plain: no rewrite"
+
 
 def measure_rewrites(name: str, width: int, size: int, repeats: int, threads: int | None = None) -> dict[str, Any]:
     """Milliseconds of a network of random weights for one image, with all rewrites and without each of them.
@@ -29,7 +31,7 @@ def measure_rewrites(name: str, width: int, size: int, repeats: int, threads: in
     Every row is a form, a runtime and a precision; all rows are timed in turns.
     """
     threads = threads or usable_cores()
-    network = fresh_network(f"{name},width={width}")
+    network = fresh_network(name if ",width=" in name else f"{name},width={width}")
     card = card_of(network)
     windows = calibration_windows(card, open_dataset(parse_spec("folder:samples:nuclei")), count=4)
     image = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
@@ -37,7 +39,10 @@ def measure_rewrites(name: str, width: int, size: int, repeats: int, threads: in
     sessions = []
     for form, module in forms_of(network).items():
         graph = image_graph(module, card, Description(form=form))
-        graphs = [(form, "float", graph), (form, "int8", quantised(only_depthwise(graph), windows))]
+        graphs = [
+            (form, "float", graph),
+            (form, "int8", quantised(graph if form == PLAIN else only_depthwise(graph), windows)),
+        ]
         if form == "conv" and grouped(graph):
             graphs.append(("grouped convolutions kept", "int8", quantised(graph, windows)))
         for label, precision, made in graphs:
@@ -68,7 +73,7 @@ def forms_of(network: Network) -> dict[str, nn.Module]:
     joined = sum_joined(conv_form(network))
     if _shape(joined) != _shape(forms["conv"]):
         forms["sums instead of concatenations"] = joined
-    forms["plain: no rewrite"] = plain_form(network)
+    forms[PLAIN] = plain_form(network)
     try:
         forms["flat"] = FlatForm(network)
     except ExportError:

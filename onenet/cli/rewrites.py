@@ -8,8 +8,8 @@ import typer
 
 
 def rewrites(
-    models: Annotated[list[str] | None, typer.Argument(help="Names of architectures.")] = None,
-    width: Annotated[int, typer.Option(min=1, help="Channels of the stem.")] = 64,
+    models: Annotated[list[str] | None, typer.Argument(help="Names of architectures, NAME or NAME,key=value.")] = None,
+    width: Annotated[int, typer.Option(min=1, help="Channels of the stem, where the name has no width.")] = 64,
     size: Annotated[int, typer.Option(min=32, help="Height and width; a multiple of 32.")] = 256,
     repeats: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 5,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
@@ -21,7 +21,7 @@ def rewrites(
 
     if size % 32:
         raise ConfigError(f"--size {size}: must be a multiple of 32; use {size // 32 * 32 + 32}")
-    chosen = models or ["onenet-ed-4", "onenet-e-4", "unet-4", "mobilenet-unet-4", "onenet-x-s"]
+    chosen = models or ["onenet-ed-4", "onenet-e-4", "unet-4", "mobilenet-unet-4", "onenet-x-s,width=80"]
     results = [measure_rewrites(model, width, size, repeats, threads) for model in chosen]
     print(json_.dumps(results, indent=1) if json else rewrites_markdown(results))
 
@@ -40,7 +40,7 @@ def rewrites_markdown(results: list[dict[str, Any]]) -> str:
             lines.append(f"| {one['model']} | {form} | {' | '.join(shown)} |")
     first = results[0]
     about = (
-        f"Milliseconds, medians of {first['repeats']} rounds in turns; width {first['width']}, "
+        f"Milliseconds, medians of {first['repeats']} rounds in turns; width {first['width']} where none is named, "
         f"{first['size']}x{first['size']}, {first['threads']} threads, random weights"
     )
     return "\n".join([*lines, "", about])

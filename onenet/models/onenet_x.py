@@ -124,8 +124,10 @@ def onenet_x(
     Raises:
         ConfigError: a layout that cannot be read, or one that looks farther than 96 pixels.
     """
-    down = parse_layout("encoder", encoder, *((3,) if decoder else (3, 4)))
+    down = parse_layout("encoder", encoder, 3, 4)
     up = parse_layout("decoder", decoder, 2) if decoder else []
+    if up and len(down) == 4:
+        raise ConfigError(f"encoder={encoder!r}: has 4 levels; beside decoder={decoder!r} it needs 3, as 3r|3r|3r")
     if (reach := reach_of(down, up)) > FARTHEST:
         raise ConfigError(f"encoder={encoder!r}, decoder={decoder!r}: look {reach} pixels far; at most {FARTHEST}")
     for key, value in (("width", width), ("deepest", deepest)):
@@ -170,7 +172,8 @@ def parse_layout(key: str, text: str, *levels: int) -> list[tuple[Strips, ...]]:
     parts = text.split("|")
     if len(parts) not in levels:
         needed = " or ".join(str(count) for count in levels)
-        raise ConfigError(f"{key}={text!r}: has {len(parts)} levels, separated by |; it needs {needed}")
+        found, example = f"{len(parts)} level{'s' if len(parts) > 1 else ''}", "|".join(["3r"] * levels[0])
+        raise ConfigError(f"{key}={text!r}: has {found}, separated by |; it needs {needed}, for example {example}")
     return [tuple(_strips(key, text, word) for word in part.split()) for part in parts]
 
 

@@ -156,7 +156,12 @@ def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder):
     ("sizes", "says"),
     [
         (dict(encoder="3|3"), "encoder='3|3': has 2 levels, separated by |; it needs 3 or 4"),
-        (dict(encoder="3|3|3|3", decoder="3|3"), "encoder='3|3|3|3': has 4 levels, separated by |; it needs 3"),
+        (
+            dict(encoder="nonsense"),
+            "='nonsense': has 1 level, separated by |; it needs 3 or 4, for example 3r|3r|3r",
+        ),
+        (dict(decoder="nonsense"), "decoder='nonsense': has 1 level, separated by |; it needs 2, for example 3r|3r"),
+        (dict(encoder="3|3|3|3", decoder="3|3"), "has 4 levels; beside decoder='3|3' it needs 3, as 3r|3r|3r"),
         (dict(encoder="3 3|3 3 3|3 3 3"), "look 112 pixels far; at most 96"),
         (dict(encoder="3|3|3", decoder="3|4"), "'4' is no block; odd lengths as 3 or 9"),
         (dict(encoder="3|3x0|3"), "'3x0' is no block"),
