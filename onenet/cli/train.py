@@ -124,6 +124,8 @@ def print_beginning(run: "Run") -> None:
         print(f"note: {note}")
     if run.started_from:
         print(f"note: {run.started_from}")
+    if run.kept:
+        print(f"note: {run.kept}")
     if run.class_pixels is not None:
         print(f"note: {describe_classes(run)}")
     if run.skipped:

@@ -4,24 +4,22 @@ onenet-ed is cheap because it is blind: nothing outside a pixel's own 16x16 tile
 also looks along its rows and columns with short 1D kernels, one a channel (`onenet.layers.strip`).
 
     image
-    1/2    unshuffle, channel conv, strip block
-    1/4    unshuffle, channel conv, strip blocks
-    1/8    unshuffle, channel conv, strip blocks
+    1/2    unshuffle, channel conv, strip block                     1/2    shuffle, join, channel conv, strip block
+    1/4    unshuffle, channel conv, strip block                     1/4    shuffle, join, channel conv, strip block
+    1/8    unshuffle, channel conv, strip block                     1/8    shuffle, join, channel conv, strip block
     1/16   unshuffle, channel conv, strip blocks
 
     logits of 1/16 -> enlarged by 2 -> + logits of 1/8 -> enlarged by 2 -> + logits of 1/4 -> enlarged by 2
                    -> + logits of 1/2 -> enlarged by 2
 
-There is no decoder: every level says what it sees, and the finer ones correct the coarser ones, as in FCN-8s (Long et
-al. 2015). Enlargements are 1D kernels and a shuffle (`onenet.layers.enlarge`). onenet-x-n, the quick one, has no block
-and no logits at 1/2; it enlarges by 4 at once. A layout with decoder blocks has U-Net's form instead of the sum:
+It has U-Net's form, and every level of the way up says what it sees: the finer ones correct the coarser ones, as in
+FCN-8s (Long et al. 2015), and the loss reaches all of them at once. Enlargements are 1D kernels and a shuffle
+(`onenet.layers.enlarge`). onenet-x-n, the quick one, has neither blocks nor logits at 1/2; it enlarges by 4 at once.
+Without a decoder the encoder's levels are summed; with `logits="finest"` only the last level of the decoder speaks.
 
-    1/8    shuffle 1/16, join 1/8, channel conv, strip blocks
-    1/4    shuffle, join 1/4, channel conv, strip blocks   -> logits -> enlarged by 4
-
-A strip block is residual: ReLU(x + narrow(ReLU(widen(ReLU(columns(rows(x))))))), where widen and narrow are channel
-convolutions to `expansion` times the channels and back. Norms come before activations, so that all of them fold into
-the convolutions.
+A strip block is residual: ReLU(x + mix(ReLU(columns(rows(x))))), where mix is a channel convolution, or, with an
+`expansion` above 1, narrow(ReLU(widen(...))) to so many times the channels and back. Norms come before activations, so
+that all of them fold into the convolutions.
 """
 
 from collections.abc import Sequence
@@ -31,7 +29,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from onenet.errors import ConfigError
+from onenet.errors import ConfigError, did_you_mean
 from onenet.layers.enlarge import Enlarge
 from onenet.layers.shuffle import Shuffle, Unshuffle
 from onenet.layers.strip import StripConv
@@ -39,6 +37,7 @@ from onenet.models.decoder import Decoder
 from onenet.models.encoder import Encoder, conv_norm_act
 from onenet.models.network import Network
 
+LOGITS = ("every", "finest")
 FARTHEST = 96  # pixels to each side: what exact tiles have to overlap by
 
 
@@ -52,13 +51,14 @@ class Strips:
 
 
 class StripBlock(nn.Module):
-    """Strip convolution [, ReLU], channel convolution to more channels, ReLU, channel convolution back, sum, ReLU."""
+    """Strip convolution [, ReLU] [, channel convolution to more channels, ReLU], channel convolution, sum, ReLU."""
 
     def __init__(self, channels: int, strips: Strips, expansion: int) -> None:
         super().__init__()
         self.strip = StripConv(channels, strips.lengths, strips.dilation)
         self.strip_act = nn.ReLU(inplace=True) if strips.relu else nn.Identity()
-        self.widen = nn.Sequential(*conv_norm_act(channels, expansion * channels, kernel=1))
+        widen = conv_norm_act(channels, expansion * channels, kernel=1) if expansion > 1 else ()
+        self.widen = nn.Sequential(*widen)
         self.narrow = nn.Sequential(*conv_norm_act(expansion * channels, channels, kernel=1)[:2])
         self.act = nn.ReLU(inplace=True)
 
@@ -101,14 +101,36 @@ class LevelSum(nn.Module):
         return total
 
 
+class SummedDecoder(nn.Module):
+    """A decoder each of whose levels, the encoder's last one among them, has a say in the logits.
+
+    Args:
+        ups: take the features and the next finer level; the coarsest first.
+        fused: sums the levels' logits.
+    """
+
+    def __init__(self, ups: list[UpBlock], fused: LevelSum) -> None:
+        super().__init__()
+        self.ups, self.fused = nn.ModuleList(ups), fused
+
+    def forward(self, features: Sequence[Tensor]) -> Float[Tensor, "b k h w"]:
+        *finer, x = features
+        levels = [x]
+        for up in self.ups:
+            x = up(x, finer.pop())
+            levels.insert(0, x)
+        return self.fused(levels)
+
+
 def onenet_x(
     in_channels: int = 3,
     num_classes: int = 2,
-    width: int = 80,
-    deepest: int = 192,
+    width: int = 96,
+    deepest: int = 384,
     expansion: int = 2,
-    encoder: str = "3r|3r|3r 3r 3r|3r 3r",
+    encoder: str = "3r|3r|3r|3r 3r",
     decoder: str = "",
+    logits: str = "finest",
 ) -> Network:
     """Build a OneNet-X.
 
@@ -119,16 +141,18 @@ def onenet_x(
         encoder: strip blocks at 1/4, 1/8 and 1/16, or at 1/2 and those: a word a block, "|" between the levels. A word
             is the kernel's length, parallel lengths with "+", the dilation after "x", at the end "r" for a ReLU after
             the kernels: "3r", "9+3", "3x2r".
-        decoder: likewise at 1/8 and 1/4, with three levels; "" sums the levels' logits instead.
+        decoder: likewise at 1/8, 1/4 and, with four levels, 1/2; "" leaves it out and sums the levels' logits.
+        logits: with a decoder those of "every" level, summed, or of the "finest"; the latter in cards that do not say.
 
     Raises:
         ConfigError: a layout that cannot be read, or one that looks farther than 96 pixels.
     """
     down = parse_layout("encoder", encoder, 3, 4)
-    up = parse_layout("decoder", decoder, 2) if decoder else []
-    if up and len(down) == 4:
-        raise ConfigError(f"encoder={encoder!r}: has 4 levels; beside decoder={decoder!r} it needs 3, as 3r|3r|3r")
-    if (reach := reach_of(down, up)) > FARTHEST:
+    up = parse_layout("decoder", decoder, len(down) - 1) if decoder else []
+    if logits not in LOGITS:
+        raise ConfigError(f"logits={logits!r}: {did_you_mean(logits, LOGITS)}")
+    every = logits == "every" or not up
+    if (reach := reach_of(down, up, every)) > FARTHEST:
         raise ConfigError(f"encoder={encoder!r}, decoder={decoder!r}: look {reach} pixels far; at most {FARTHEST}")
     for key, value in (("width", width), ("deepest", deepest)):
         if value % 4:
@@ -143,21 +167,22 @@ def onenet_x(
     def entrance(channels: int, out_channels: int) -> list[nn.Module]:
         return [Unshuffle(), *conv_norm_act(4 * channels, out_channels, kernel=1)]
 
+    stem = nn.Sequential(*entrance(in_channels, widths[0]), *blocks(widths[0], at_half))
     levels: list[nn.Module] = [
         nn.Sequential(*entrance(c, n), *blocks(n, level))
         for c, n, level in zip(widths, widths[1:], coarser, strict=False)
     ]
-    stem = nn.Sequential(*entrance(in_channels, widths[0]), *blocks(widths[0], at_half))
-    if not up:
-        fused = LevelSum(widths if has_half else widths[1:], num_classes)
-        whole = Enlarge(num_classes, 2 if has_half else 4)
-        return Network(Encoder(stem, levels), fused, whole, in_channels, stride=16)
-    ups: list[nn.Module] = [
-        UpBlock(widths[3], widths[2], widths[2], blocks(widths[2], up[0])),
-        UpBlock(widths[2], widths[1], widths[1], blocks(widths[1], up[1])),
+    told = widths if has_half else widths[1:]  # channels of the levels that have blocks, the finest first
+    ups = [
+        UpBlock(c, skip, skip, blocks(skip, level))
+        for c, skip, level in zip(told[:0:-1], told[-2::-1], up, strict=False)
     ]
-    head = nn.Sequential(nn.Conv2d(width, num_classes, 1), Enlarge(num_classes))
-    return Network(Encoder(stem, levels), Decoder(nn.Identity(), ups, skips=2), head, in_channels, stride=16)
+    encode, whole = Encoder(stem, levels), Enlarge(num_classes, 2 if has_half else 4)
+    if every:
+        fused = LevelSum(told, num_classes)
+        return Network(encode, SummedDecoder(ups, fused) if ups else fused, whole, in_channels, stride=16)
+    head = nn.Sequential(nn.Conv2d(told[0], num_classes, 1), whole)
+    return Network(encode, Decoder(nn.Identity(), [*ups], skips=len(ups)), head, in_channels, stride=16)
 
 
 def parse_layout(key: str, text: str, *levels: int) -> list[tuple[Strips, ...]]:
@@ -189,20 +214,25 @@ def _strips(key: str, text: str, word: str) -> Strips:
     return Strips(lengths, distance, word.endswith("r"))
 
 
-def reach_of(encoder: list[tuple[Strips, ...]], decoder: list[tuple[Strips, ...]]) -> int:
+def reach_of(encoder: list[tuple[Strips, ...]], decoder: list[tuple[Strips, ...]], every: bool = True) -> int:
     """How many pixels beyond its own 16x16 tile a class can depend on.
 
-    Followed from the logits back to the image: a kernel adds its reach in places of its level, and a coarser level's
-    places are seen whole. Each enlargement looks one place of its level far; with a decoder there is only the finest.
+    Followed from the logits of each level back to the image: a kernel adds its reach in places of its level, an
+    enlargement one place, and a coarser level's places are seen whole.
+
+    Args:
+        every: whether every level has logits, rather than the finest alone.
     """
     scales = (2, 4, 8, 16)[-len(encoder) :]
-    enlarged = [(scale, 1) for scale in (scales[:1] if decoder else scales)]
-    up = zip((4, 8), [_taps(level) for level in decoder[::-1]], strict=False)
-    down = zip(scales[::-1], [_taps(level) for level in encoder[::-1]], strict=True)
-    reach = 0
-    for scale, places in (*enlarged, *up, *down):
-        reach = -(-reach // scale) * scale + scale * places
-    return reach
+    down = [*zip(scales[::-1], [_taps(level) for level in encoder[::-1]], strict=True)]
+    up = [*zip(scales, [_taps(level) for level in decoder[::-1]], strict=False)]
+    reaches = []
+    for level in range(len(scales) if every else 1):
+        reach = 0
+        for scale, places in (*[(scale, 1) for scale in scales[: level + 1]], *up[level:], *down):
+            reach = -(-reach // scale) * scale + scale * places
+        reaches.append(reach)
+    return max(reaches)
 
 
 def _taps(level: tuple[Strips, ...]) -> int:

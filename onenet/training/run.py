@@ -67,6 +67,7 @@ class Run:
         stale: validations since then.
         class_pixels: of the training masks, where `loss.balance` asks for them.
         started_from: a line about the weights that `train.init` gave.
+        kept: a line about the weights that `train.freeze` keeps.
         skipped: images left out because they cannot be read (name -> reason).
 
     Raises:
@@ -131,7 +132,7 @@ class Run:
         self.started_from = start.line if start else ""
         self.seen_before = start.seen if start else (state or {}).get("seen_before", {})
         self.network.card = with_seen(card_of(self.network), self.seen_before)
-        freeze(self.network, config.train.freeze)
+        self.kept = freeze(self.network, config.train.freeze)
         check_batch(config, self.network, config.train.samples or len(dataset.split("train")))
         self.batches = TrainingBatches(dataset, config, self.device, rank(), world())
         loss = self._make_loss()

@@ -52,16 +52,21 @@ def begin(network: Network, train: TrainConfig) -> Start | None:
     return start
 
 
-def freeze(network: Network, part: str) -> None:
-    """Keep the weights and the norms' statistics of the "encoder" as they are; "none" keeps nothing."""
+def freeze(network: Network, part: str) -> str:
+    """Keep the weights and the norms' statistics of the "encoder" as they are; "none" keeps nothing.
+
+    Returns a line that says what is kept and what is trained, "" where nothing is kept.
+    """
     if part == "none":
-        return
+        return ""
+    kept, total = (sum(p.numel() for p in of.parameters()) for of in (network.encoder, network))
     for parameter in network.encoder.parameters():
         parameter.requires_grad_(False)
     for norm in network.encoder.modules():
         if isinstance(norm, nn.BatchNorm2d):
             norm.__class__ = FrozenNorm
             norm.eval()
+    return f"{kept:,} of {total:,} parameters stay as they are, the {part}'s; {total - kept:,} are trained"
 
 
 def start_from(network: Network, source: str) -> Start:

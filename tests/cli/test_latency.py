@@ -134,3 +134,9 @@ def test_random_weights_have_no_score_to_be_checked(onenet_command, nuclei_parts
     words = ("--size", 32, "--threads", 1, "--repeats", 1, "--data", f"folder:{nuclei_parts}", "--min-score", 0.5)
     done = onenet_command("bench", "latency", NETWORK, "--no-fresh", *words)
     assert done.code == 2 and "none of these models is trained" in done.err
+
+
+def test_a_network_by_name_is_told_where_the_other_runtimes_are(onenet_command):
+    words = ("--size", 32, "--threads", 1, "--repeats", 1, "--no-fresh")
+    done = onenet_command("bench", "latency", NETWORK, *words)
+    assert done.code == 0 and "timed in torch alone; with --grid" in done.err

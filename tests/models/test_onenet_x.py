@@ -9,7 +9,7 @@ from onenet.bench.complexity import measure
 from onenet.errors import ConfigError
 from onenet.export.conv import conv_form
 from onenet.models.catalog import create_model
-from onenet.models.onenet_x import FARTHEST, Strips, parse_layout, reach_of
+from onenet.models.onenet_x import FARTHEST, Strips, onenet_x, parse_layout, reach_of
 from onenet.models.probing import probed_halo
 
 NAMES = [name for name in onenet.list_models() if name.startswith("onenet-x")]
@@ -56,7 +56,9 @@ def test_sizes_grow():
 
 
 def test_branches_and_norms_are_one_convolution_each_after_training():
-    network = create_model("onenet-x-n", width=8, deepest=16, encoder="9+3+1|3+1|3", decoder="|", num_classes=3)
+    network = create_model(
+        "onenet-x-n", width=8, deepest=16, encoder="9+3+1|3+1|3", decoder="|", num_classes=3, logits="finest"
+    )
     network.train()(torch.rand(2, 3, 64, 64))
     form = conv_form(network.eval(), torch.float64)
     strips = [size for size in kernels(form) if max(size) > 2]
@@ -73,7 +75,7 @@ def test_a_layout_is_read():
 
 
 def test_the_levels_logits_are_enlarged_and_summed():
-    network = create_model("onenet-x-n", width=8, deepest=16, num_classes=3).double().eval()
+    network = create_model("onenet-x-n", width=8, deepest=16, num_classes=3, decoder="").double().eval()
     for parameter in network.decoder.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     image = torch.rand(1, 3, 64, 48, dtype=torch.float64)
@@ -88,8 +90,41 @@ def test_the_levels_logits_are_enlarged_and_summed():
         assert torch.allclose(network(image), network.head(twice), atol=1e-12)
 
 
+def test_every_level_of_the_decoder_adds_its_logits():
+    network = create_model("onenet-x-s", width=8, deepest=16, num_classes=3).double().eval()
+    parts = network.decoder
+    assert len(parts.ups) == 3 and [layer.in_channels for layer in parts.fused.logits] == [4, 8, 16, 16]
+    image = torch.rand(1, 3, 64, 48, dtype=torch.float64)
+    with torch.no_grad():
+        half, quarter, eighth, x = network.encoder(network.standardise(image))
+        total = parts.fused.logits[3](x)
+        for level, up, enlarge, skip in zip(
+            (2, 1, 0), parts.ups, parts.fused.enlarge, (eighth, quarter, half), strict=True
+        ):
+            x = up.blocks(up.channel(torch.cat([nn.functional.pixel_shuffle(x, 2), skip], dim=1)))
+            total = parts.fused.logits[level](x) + enlarge(total)
+        assert total.shape[2:] == (32, 24)
+        assert torch.allclose(network(image), network.head(total), atol=1e-12)
+
+
+def test_the_finest_level_alone_has_logits_where_the_layout_says_so():
+    sizes = dict(width=8, deepest=16, num_classes=3, expansion=1)
+    network = create_model("onenet-x-s", logits="finest", **sizes)
+    heads = [part for part in network.modules() if isinstance(part, nn.Conv2d) and part.out_channels == 3]
+    assert heads == [network.head[0]] and heads[0].in_channels == 4
+    assert len(network.decoder.blocks) == 3 and network(torch.rand(1, 3, 48, 32)).shape == (1, 3, 48, 32)
+
+
+def test_a_block_without_expansion_has_one_channel_convolution():
+    block = create_model("onenet-x-s", width=8, deepest=16).encoder.stem[-1].eval()
+    assert [part.kernel_size for part in block.modules() if isinstance(part, nn.Conv2d)] == [(1, 3), (3, 1), (1, 1)]
+    x = torch.rand(2, 4, 6, 5)
+    with torch.no_grad():
+        assert torch.equal(block(x), (x + block.narrow(block.strip(x).relu())).relu())
+
+
 def test_a_fourth_level_adds_its_logits_at_half_the_size():
-    sizes = dict(width=8, deepest=16, num_classes=3)
+    sizes = dict(width=8, deepest=16, num_classes=3, decoder="")
     network = create_model("onenet-x-n", encoder="3r|3r|3r|3r", **sizes).double().eval()
     assert [layer.in_channels for layer in network.decoder.logits] == [4, 8, 16, 16]
     image = torch.rand(1, 3, 64, 48, dtype=torch.float64)
@@ -104,7 +139,7 @@ def test_a_fourth_level_adds_its_logits_at_half_the_size():
 
 
 def test_without_what_training_learns_the_coarsest_level_alone_is_bilinear():
-    network = create_model("onenet-x-n", width=8, deepest=16).double().eval()
+    network = create_model("onenet-x-n", width=8, deepest=16, decoder="").double().eval()
     for layer in network.decoder.logits[:2]:
         nn.init.zeros_(layer.weight), nn.init.zeros_(layer.bias)
     with torch.no_grad():
@@ -117,7 +152,8 @@ def test_without_what_training_learns_the_coarsest_level_alone_is_bilinear():
 
 
 def test_a_card_of_the_layout_with_a_decoder_still_builds_that_network():
-    old = create_model("onenet-x-s", encoder="3|3 3 3|3 3", decoder="3|3", width=64, deepest=160)
+    layout = dict(encoder="3|3 3 3|3 3", decoder="3|3", width=64, deepest=160, expansion=2)
+    old = onenet_x(**layout)  # its card says nothing of logits
     named = create_model("onenet-x-s-decoder")
     assert [p.shape for p in old.parameters()] == [p.shape for p in named.parameters()]
     assert sum(parameter.numel() for parameter in old.parameters()) == 666_506
@@ -126,29 +162,36 @@ def test_a_card_of_the_layout_with_a_decoder_still_builds_that_network():
 
 
 @pytest.mark.parametrize(
-    ("encoder", "decoder"),
+    ("encoder", "decoder", "logits"),
     [
-        ("||", ""),
-        ("3r|3r 3r 3r|3r 3r", ""),
-        ("|||", ""),
-        ("3r|3r|3r 3r 3r|3r 3r", ""),
-        ("3x3|9|3x2|3", ""),
-        ("9|3x2|3", ""),
-        ("||", "|"),
-        ("3|3 3|3 3", "3|3"),
-        ("3|3 3 3|3 3", "3|3"),
-        ("9|3x2|3", "|3 3"),
-        ("|3|3 3 3", "3 3|"),
+        ("3r|3r|3r|3r 3r", "3r|3r|3r", "every"),
+        ("3r|3r|3r 3r", "3r|3r", "every"),
+        ("|||", "||", "every"),
+        ("3|3|3|", "|3|9", "finest"),
+        ("3|3x2|3", "3|5", "every"),
+        ("||", "", "finest"),
+        ("3r|3r 3r 3r|3r 3r", "", "finest"),
+        ("|||", "", "finest"),
+        ("3r|3r|3r 3r 3r|3r 3r", "", "finest"),
+        ("3x3|9|3x2|3", "", "finest"),
+        ("9|3x2|3", "", "finest"),
+        ("||", "|", "finest"),
+        ("3|3 3|3 3", "3|3", "finest"),
+        ("3|3 3 3|3 3", "3|3", "finest"),
+        ("9|3x2|3", "|3 3", "finest"),
+        ("|3|3 3 3", "3 3|", "finest"),
     ],
 )
-def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder):
-    network = create_model("onenet-x-n", width=4, deepest=4, encoder=encoder, decoder=decoder).double().eval()
+def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder, logits):
+    layout = dict(encoder=encoder, decoder=decoder, logits=logits)
+    network = create_model("onenet-x-n", width=4, deepest=4, **layout).double().eval()
     for parameter in network.parameters():
         parameter.data.abs_().add_(0.1)  # so that nothing cancels and no ReLU is closed
     image = torch.ones(1, 3, 272, 16, dtype=torch.float64, requires_grad=True)
     network(image)[:, :, 128:144].sum().backward()  # of one tile
     rows = image.grad.abs().sum((0, 1, 3)).nonzero().flatten()
-    reach = reach_of(parse_layout("encoder", encoder, 3, 4), parse_layout("decoder", decoder, 2) if decoder else [])
+    up = parse_layout("decoder", decoder, 2, 3) if decoder else []
+    reach = reach_of(parse_layout("encoder", encoder, 3, 4), up, logits == "every" or not up)
     assert (128 - int(rows[0]), int(rows[-1]) - 143) == (reach, reach)
 
 
@@ -160,13 +203,15 @@ def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder):
             dict(encoder="nonsense"),
             "='nonsense': has 1 level, separated by |; it needs 3 or 4, for example 3r|3r|3r",
         ),
-        (dict(decoder="nonsense"), "decoder='nonsense': has 1 level, separated by |; it needs 2, for example 3r|3r"),
-        (dict(encoder="3|3|3|3", decoder="3|3"), "has 4 levels; beside decoder='3|3' it needs 3, as 3r|3r|3r"),
-        (dict(encoder="3 3|3 3 3|3 3 3"), "look 112 pixels far; at most 96"),
+        (dict(decoder="nonsense"), "decoder='nonsense': has 1 level, separated by |; it needs 3, for example 3r|3r|3r"),
+        (dict(decoder="3|3"), "decoder='3|3': has 2 levels, separated by |; it needs 3"),
+        (dict(encoder="3|3|3"), "decoder='3r|3r|3r': has 3 levels, separated by |; it needs 2, for example 3r|3r"),
+        (dict(logits="evry"), "logits='evry': did you mean every?"),
+        (dict(encoder="3 3|3 3 3|3 3 3", decoder=""), "look 112 pixels far; at most 96"),
         (dict(encoder="3|3|3", decoder="3|4"), "'4' is no block; odd lengths as 3 or 9"),
-        (dict(encoder="3|3x0|3"), "'3x0' is no block"),
-        (dict(encoder="9|9 9 9|9"), "look 208 pixels far; at most 96"),
-        (dict(encoder="3|3 3 3|3 3 3", decoder="3 3|3"), "look 108 pixels far; at most 96"),
+        (dict(encoder="3|3x0|3", decoder=""), "'3x0' is no block"),
+        (dict(encoder="9|9 9 9|9", decoder=""), "look 208 pixels far; at most 96"),
+        (dict(encoder="3|3 3 3|3 3 3", decoder="3 3|3", logits="finest"), "look 108 pixels far; at most 96"),
         (dict(width=6), "width=6: must be a multiple of 4"),
     ],
 )

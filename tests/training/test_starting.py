@@ -117,9 +117,11 @@ def test_a_run_goes_on_without_the_file_that_it_started_from(saved, tiny, tmp_pa
 
 def test_freezing_nothing_freezes_nothing():
     network = worn()
-    freeze(network, "none")
+    assert freeze(network, "none") == ""
     assert all(parameter.requires_grad for parameter in network.parameters())
-    freeze(network, "encoder")
+    line = freeze(network, "encoder")
+    trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    assert line.endswith(f"the encoder's; {trained:,} are trained")
     norms = [part for part in network.encoder.modules() if isinstance(part, torch.nn.BatchNorm2d)]
     before = [norm.running_mean.clone() for norm in norms]
     network.train()(torch.rand(4, 3, 32, 32))
