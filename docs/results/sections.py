@@ -127,20 +127,21 @@ SECTIONS = (
     (
         "Accuracy against INT8 time: the small comparison",
         "pareto-cpu",
-        "Small images, few epochs and narrow rivals, as two CPU cores allow; the full comparison is `--budget gpu25` "
-        "and needs a GPU. {sets}: images to train, validate and test. Of several seeds mean and standard deviation; "
-        "with one, differences of a point or two mean nothing. Every network has the same recipe, from scratch "
+        "Small images, few epochs and narrow rivals, as two CPU cores allow; the full comparison is `--budget gpu25`"
+        " and needs a GPU. {sets}: images to train, validate and test. Of several seeds mean and standard deviation;"
+        " with one, differences of a point or two mean nothing. Every network has the same recipe, from scratch "
         "(LR-ASPP and ERFNet are usually pre-trained), and the same search for its learning rate: {rates} on the "
         "validation images of the first set. The class weights on CamVid were chosen with onenet-x-s-decoder on its "
-        "validation images, OneNet-X's layout on the validation images of CamVid, MSRC, pets (there on thirds of the "
-        "images to train on, too) and nuclei, when the test images had been scored with an earlier layout, and that it "
-        "needed a level at half the size was suggested by test scores of nuclei and pet-binary (docs/notebook.md); the "
-        "others' layouts are as published: taps that are 16 places apart, as DABNet has them, meet little but zeros in "
-        "images this small, and the quantiser leaves PReLU, GELU and hard-swish in float. Scores: mean IoU on the test "
-        "images of the INT8 file, that of the float one behind it. Times: of the quickest file and runtime at 256x256, "
-        "on a shared machine, on which ratios differ by a third from one day to another. In float: operators that INT8 "
-        "leaves in float between those in integers. Schedules this short reward what learns quickly: on pets, after "
-        "three times as many epochs, this U-Net is a point ahead of onenet-x-s on the test images, over two seeds "
+        "validation images, OneNet-X's layout on the validation images of CamVid, MSRC, pets (there on thirds of the"
+        " images to train on, too), pet-binary and nuclei, when the test images had been scored with earlier "
+        "layouts, and that it needed a level at half the size was suggested by test scores of nuclei and pet-binary "
+        "(docs/notebook.md); the others' layouts are as published: taps that are 16 places apart, as DABNet has "
+        "them, meet little but zeros in images this small, and the quantiser leaves PReLU, GELU and hard-swish in "
+        "float. Scores: mean IoU on the test images of the INT8 file, that of the float one behind it. Times: of the"
+        " quickest file and runtime at 256x256, on a shared machine, on which ratios differ by a third from one day "
+        "to another. In float: operators that INT8 leaves in float between those in integers. Schedules this short "
+        "reward what learns quickly: on pets, after three times as many epochs, this U-Net is a point ahead of "
+        "onenet-x-s on the test images, over two seeds "
         '(docs/notebook.md, "Chosen on 60 epochs"), and level with onenet-x-m, one seed ("Three times as long, on '
         'pets").',
         comparison_with_pictures,
@@ -161,13 +162,14 @@ SECTIONS = (
     (
         "A few photos: fine-tuned against from scratch",
         "few",
-        "The recipe `few` on 5, 10 and 30 images in all, a seventh of them, at least one, for validation; IoU of the "
-        "objects on images that are not among them: 60 of the nuclei, and the images of MSRC's own test list that show "
-        "cows, horses, sheep, cats, dogs or birds (told from everything else). Mean over the seeds, lowest to highest "
-        "behind it; the seed chooses the images, too. The augmentation of `pet` was compared on cats and dogs of the "
-        "same MSRC images, so that it may suit the animals a little too well. With the encoder kept, only the levels' "
-        "logits and their enlargement are learnt: that is level with learning all for 5 images of animals, "
-        "behind it everywhere else, and for nuclei far behind learning from scratch.",
+        "The recipe `few` on 5, 10 and 30 images in all, a seventh of them, at least one, for validation; IoU of the"
+        " objects on images that are not among them: 60 of the nuclei, and the images of MSRC's own test list that "
+        "show cows, horses, sheep, cats, dogs or birds (told from everything else). Mean over the seeds, lowest to "
+        "highest behind it; the seed chooses the images, too. The augmentation of `pet` was compared on cats and "
+        "dogs of the same MSRC images, so that it may suit the animals a little too well. onenet-x-s is the layout "
+        "before here, without a decoder, and `pet` what was trained with it. With the encoder kept, only the levels'"
+        " logits and their enlargement are learnt: that is level with learning all for 5 images of animals, behind "
+        "it everywhere else, and for nuclei far behind learning from scratch.",
         few_with_untrained,
         "",
     ),

@@ -21,7 +21,7 @@ def rewrites(
 
     if size % 32:
         raise ConfigError(f"--size {size}: must be a multiple of 32; use {size // 32 * 32 + 32}")
-    chosen = models or ["onenet-ed-4", "onenet-e-4", "unet-4", "mobilenet-unet-4", "onenet-x-s,width=80"]
+    chosen = models or ["onenet-ed-4", "onenet-e-4", "unet-4", "mobilenet-unet-4", "onenet-x-s,width=96"]
     results = [measure_rewrites(model, width, size, repeats, threads) for model in chosen]
     print(json_.dumps(results, indent=1) if json else rewrites_markdown(results))
 
