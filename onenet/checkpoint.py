@@ -12,7 +12,7 @@ from onenet.card import Card
 from onenet.deploy.ensemble import refuse_folds
 from onenet.errors import ConfigError, DataError, describe_os_error, did_you_mean
 from onenet.images import atomic_write
-from onenet.models.catalog import create_model, list_models
+from onenet.models.catalog import arguments_of, create_model, list_models
 from onenet.models.eager import card_of
 from onenet.models.network import Network
 from onenet.weights import shipped_file, shipped_names
@@ -111,7 +111,7 @@ def _difference(tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> str | 
 def _shapes_of(card: Card) -> Network:
     """The network that a card describes, on the meta device: even a card that lies takes no memory."""
     with torch.device("meta"):
-        return create_model(card.architecture, **card.arguments)
+        return create_model(card.architecture, **arguments_of(card))
 
 
 def _check_card(card: Card, model: nn.Module, path: Path) -> None:

@@ -106,7 +106,7 @@ SECTIONS = (
     (
         "Table 1 of the paper, the small version",
         "table1-quick",
-        "Networks of width 16 (onenet-x-s-decoder, the earlier layout of OneNet-X, as it is), small images, few "
+        "Networks of width 16 (onenet-x-s-decoder, the first layout of OneNet-X, as it is), small images, few "
         "epochs, one seed, the same recipe for all, from scratch: `--budget gpu25` and `--budget paper` are the "
         "larger versions. Hippocampus (MSD) stands for the paper's medical sets and CamVid for VOC's many classes. Of "
         "hearts and brains there are 2 and 1 test cases, from which nothing follows but that the path works; lung "
@@ -151,7 +151,7 @@ SECTIONS = (
         "Accuracy against INT8 time: the full comparison, begun",
         "pareto-gpu25",
         "Full width and size, on a GPU: what fifteen minutes of one gave; the other cells wait for more. "
-        "onenet-x-s-decoder is the earlier layout of OneNet-X. {sets}; the "
+        "onenet-x-s-decoder is the first layout of OneNet-X. {sets}; the "
         "validation images are among those to train on, as the field does. Learning rates as found in the small "
         "comparison, for unet-4 with its narrow version; neither they nor the class weights were searched at this "
         "size. Milliseconds can be compared within a table only. Published, trained for up to 1000 epochs: SegNet "

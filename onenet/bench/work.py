@@ -46,7 +46,9 @@ def work_of(card: Card, path: Path, size: tuple[int, int]) -> Work | None:
 
 def work_of_network(card: Card, size: tuple[int, int]) -> Work:
     """Counted on torch's meta device, where nothing is computed."""
-    found = _work_of_network(card.architecture, json.dumps(card.arguments), size)
+    from onenet.models.catalog import arguments_of
+
+    found = _work_of_network(card.architecture, json.dumps(arguments_of(card)), size)
     return replace(found, products=found.products.copy())
 
 

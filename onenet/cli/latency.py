@@ -67,9 +67,9 @@ def latency(
     )
     if not grid:
         found = measure_latency(models or [], wanted, _say)
-        _show(found, json, min_score)
-        if any(row["weights"] == "random" for row in found["rows"]):
+        if any(row["weights"] == "random" and row["form"] != "literal" for row in found["rows"]):
             _say("networks by name are timed in torch alone; with --grid in every form, precision and runtime")
+        _show(found, json, min_score)
         return
     if data:
         raise ConfigError("--grid times random weights, which have no score; leave --data out")

@@ -111,6 +111,18 @@ def create_model(name: str, in_channels: SupportsIndex = 3, num_classes: Support
     return model
 
 
+def arguments_of(card: Card) -> dict[str, Any]:
+    """A card's arguments for `create_model`, with those that did not exist yet when it was written.
+
+    Those are the builder's defaults, which stay what a network was before it could be said; what the name means now,
+    the catalogue's, may be another network.
+    """
+    if card.architecture not in CATALOG:
+        return dict(card.arguments)
+    known = inspect.signature(CATALOG[card.architecture][0]).parameters
+    return {name: argument.default for name, argument in known.items()} | card.arguments
+
+
 def _plain(value: Any) -> Any:
     """NumPy's integers as Python's; all else as it is."""
     if isinstance(value, bool):

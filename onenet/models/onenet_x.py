@@ -104,6 +104,8 @@ class LevelSum(nn.Module):
 class SummedDecoder(nn.Module):
     """A decoder each of whose levels, the encoder's last one among them, has a say in the logits.
 
+    Its parts are no `blocks` as `Decoder` has them, which auxiliary heads are put on: here every level has logits.
+
     Args:
         ups: take the features and the next finer level; the coarsest first.
         fused: sums the levels' logits.
@@ -125,30 +127,34 @@ class SummedDecoder(nn.Module):
 def onenet_x(
     in_channels: int = 3,
     num_classes: int = 2,
-    width: int = 96,
-    deepest: int = 384,
+    width: int = 80,
+    deepest: int = 192,
     expansion: int = 2,
-    encoder: str = "3r|3r|3r|3r 3r",
+    encoder: str = "3r|3r|3r 3r 3r|3r 3r",
     decoder: str = "",
     logits: str = "finest",
 ) -> Network:
-    """Build a OneNet-X.
+    """Build a OneNet-X. The defaults are the layout before, without a decoder, for cards that do not say.
 
     Args:
         width: channels at 1/4 of the size; twice as many at 1/8; at 1/2 a quarter of them, or half with four levels.
         deepest: channels at 1/16.
-        expansion: how many times the channels a strip block computes with; 2 in cards that do not say.
+        expansion: how many times the channels a strip block computes with.
         encoder: strip blocks at 1/4, 1/8 and 1/16, or at 1/2 and those: a word a block, "|" between the levels. A word
             is the kernel's length, parallel lengths with "+", the dilation after "x", at the end "r" for a ReLU after
             the kernels: "3r", "9+3", "3x2r".
         decoder: likewise at 1/8, 1/4 and, with four levels, 1/2; "" leaves it out and sums the levels' logits.
-        logits: with a decoder those of "every" level, summed, or of the "finest"; the latter in cards that do not say.
+        logits: with a decoder those of "every" level, summed, or of the "finest"; without one always those of every.
 
     Raises:
         ConfigError: a layout that cannot be read, or one that looks farther than 96 pixels.
     """
     down = parse_layout("encoder", encoder, 3, 4)
-    up = parse_layout("decoder", decoder, len(down) - 1) if decoder else []
+    up = parse_layout("decoder", decoder, 2, 3) if decoder else []
+    if up and len(up) != len(down) - 1:
+        needed = "|".join(["3r"] * (len(down) - 1))
+        found = f"decoder={decoder!r}: has {len(up)} levels; beside the {len(down)} of encoder={encoder!r}"
+        raise ConfigError(f"{found} it needs one fewer, as {needed}, or none (decoder=)")
     if logits not in LOGITS:
         raise ConfigError(f"logits={logits!r}: {did_you_mean(logits, LOGITS)}")
     every = logits == "every" or not up
@@ -172,16 +178,16 @@ def onenet_x(
         nn.Sequential(*entrance(c, n), *blocks(n, level))
         for c, n, level in zip(widths, widths[1:], coarser, strict=False)
     ]
-    told = widths if has_half else widths[1:]  # channels of the levels that have blocks, the finest first
+    speaking = widths if has_half else widths[1:]  # channels of the levels that have blocks, the finest first
     ups = [
         UpBlock(c, skip, skip, blocks(skip, level))
-        for c, skip, level in zip(told[:0:-1], told[-2::-1], up, strict=False)
+        for c, skip, level in zip(speaking[:0:-1], speaking[-2::-1], up, strict=False)
     ]
-    encode, whole = Encoder(stem, levels), Enlarge(num_classes, 2 if has_half else 4)
+    encode, enlarge = Encoder(stem, levels), Enlarge(num_classes, 2 if has_half else 4)
     if every:
-        fused = LevelSum(told, num_classes)
-        return Network(encode, SummedDecoder(ups, fused) if ups else fused, whole, in_channels, stride=16)
-    head = nn.Sequential(nn.Conv2d(told[0], num_classes, 1), whole)
+        fused = LevelSum(speaking, num_classes)
+        return Network(encode, SummedDecoder(ups, fused) if ups else fused, enlarge, in_channels, stride=16)
+    head = nn.Sequential(nn.Conv2d(speaking[0], num_classes, 1), enlarge)
     return Network(encode, Decoder(nn.Identity(), [*ups], skips=len(ups)), head, in_channels, stride=16)
 
 
@@ -214,7 +220,7 @@ def _strips(key: str, text: str, word: str) -> Strips:
     return Strips(lengths, distance, word.endswith("r"))
 
 
-def reach_of(encoder: list[tuple[Strips, ...]], decoder: list[tuple[Strips, ...]], every: bool = True) -> int:
+def reach_of(encoder: list[tuple[Strips, ...]], decoder: list[tuple[Strips, ...]], every: bool) -> int:
     """How many pixels beyond its own 16x16 tile a class can depend on.
 
     Followed from the logits of each level back to the image: a kernel adds its reach in places of its level, an

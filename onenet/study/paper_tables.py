@@ -15,7 +15,7 @@ from onenet.config import VOLUMES
 from onenet.errors import TrainError
 from onenet.images import atomic_write
 from onenet.metrics.evaluation import score
-from onenet.models.catalog import create_model
+from onenet.models.catalog import arguments_of, create_model
 from onenet.scoring import Evaluation, evaluate
 from onenet.study.plan import PaperTable
 from onenet.study.settings import (
@@ -101,7 +101,7 @@ def _found(run: Run, split: str) -> dict[str, Any]:
     config, card = run.config, card_of(run.network)
     of_volumes = config.data.format in VOLUMES
     evaluation = evaluate(run.folder.model, config.data, split, authors=not of_volumes)
-    cost = measure(lambda: create_model(card.architecture, **card.arguments), COUNTED_AT)
+    cost = measure(lambda: create_model(card.architecture, **arguments_of(card)), COUNTED_AT)
     return {
         "epochs": config.train.epochs, "size": list(config.data.size), "precision": run.precision,
         "parameters": parameter_count(run.network), "gmacs": round(cost.flops / 2e9, 4),

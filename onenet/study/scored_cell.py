@@ -9,7 +9,7 @@ from onenet.bench.complexity import measure
 from onenet.checkpoint import parameter_count
 from onenet.config import Config
 from onenet.errors import FailedCheckError, OneNetError
-from onenet.models.catalog import create_model
+from onenet.models.catalog import arguments_of, create_model
 from onenet.scoring import evaluate
 from onenet.study.timing import COUNTED_AT
 from onenet.training.folder import RunFolder
@@ -26,7 +26,7 @@ def scored(folder: RunFolder, config: Config, split: str) -> dict[str, Any]:
     network = onenet.load(folder.path)
     card = network.card
     assert card is not None
-    cost = measure(lambda: create_model(card.architecture, **card.arguments), COUNTED_AT)
+    cost = measure(lambda: create_model(card.architecture, **arguments_of(card)), COUNTED_AT)
     evaluation = evaluate(folder.model, config.data, split)
     report = evaluation.report.to_dict()
     return {

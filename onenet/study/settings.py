@@ -8,7 +8,7 @@ from onenet.checkpoint import read_card
 from onenet.config import Config, load_config
 from onenet.data.located import located
 from onenet.errors import ConfigError, DataError
-from onenet.models.catalog import create_model
+from onenet.models.catalog import arguments_of, create_model
 from onenet.study.plan import Comparison, ImageSet, PaperTable
 from onenet.training.changes import FREE, changed_keys
 from onenet.training.folder import RunFolder
@@ -152,6 +152,7 @@ def refuse_other(folder: RunFolder, config: Config, what: str = "cell") -> None:
         sizes = {key: value for key, value in config.model.items() if key != "name"}
         now = create_model(card.architecture, card.in_channels, card.num_classes, **sizes).card
         assert now is not None
-        if other := [key for key, value in card.arguments.items() if now.arguments.get(key) != value]:
+        meant = arguments_of(card)
+        if other := [key for key, value in arguments_of(now).items() if meant.get(key) != value]:
             raise ConfigError(f"{folder.path}: holds a {what} of an earlier layout of {card.architecture} "
                               f"({', '.join(other)}); choose another --out")  # fmt: skip

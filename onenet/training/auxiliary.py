@@ -20,7 +20,8 @@ class WithAuxiliary(nn.Module):
 
     forward(images (b, c, h, w)) -> [logits, *auxiliary logits (b, k, h / f, w / f), the coarsest first]
 
-    A decoder without blocks, such as OneNet-X's sum of levels, has no inner levels, and then there are only the logits.
+    A decoder whose levels have logits of their own, such as OneNet-X's, or none, gets no heads: there are only the
+    logits.
 
     The network itself, `.network`, is as it was: the heads are beside it, and nothing of them is in its weights. They
     are drawn from torch's random state.

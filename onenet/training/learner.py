@@ -50,8 +50,8 @@ class Learner:
                 torch.manual_seed(train.seed)
                 self.whole = with_heads = WithAuxiliary(network, card_of(network).num_classes)
             if not with_heads.heads:
-                raise ConfigError(f"loss.auxiliary={config.loss.auxiliary:g}: {card_of(network).architecture} has no "
-                                  "decoder with inner levels to put heads on; leave it out")  # fmt: skip
+                given = f"loss.auxiliary={config.loss.auxiliary:g}: {card_of(network).architecture}"
+                raise ConfigError(f"{given} has no inner levels of a decoder without logits of their own; leave it out")
         self.whole = synchronised(self.whole, fabric.device)
         optimizer = make_optimizer(train, self.whole)
         self.model, self.optimizer = fabric.setup(self.whole, optimizer)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from onenet.card import Card
 from onenet.checkpoint import load
 from onenet.config import TrainConfig
 from onenet.errors import ConfigError
+from onenet.models.catalog import arguments_of
 from onenet.models.eager import card_of
 from onenet.models.network import Network
 from onenet.training.backbone_weights import read_backbone
@@ -95,9 +97,10 @@ def start_from(network: Network, source: str) -> Start:
             if adapted.shape == wanted.shape:
                 taken[name] = adapted
     learnt = [name for name, _ in network.named_parameters()]
-    if not any(name in taken for name in learnt if name.startswith("encoder.") and ours[name].ndim > 1):
-        raise ConfigError(f"train.init={source}: it is {other.name}, of which no kernel fits the encoder of "
-                          f"{_name(network)}; choose the same network and sizes, or leave train.init out")  # fmt: skip
+    if not any(name in taken and _mixes(ours[name]) for name in learnt if name.startswith("encoder.")):
+        found = f"train.init={source}: it is {other.name}{_sizes(other, network)}"
+        raise ConfigError(f"{found}, of which no kernel fits the encoder of {_name(network)}; choose the same network "
+                          "and sizes, or leave train.init out")  # fmt: skip
     with torch.no_grad():
         for name, tensor in taken.items():
             ours[name].copy_(tensor)
@@ -113,6 +116,7 @@ class _Source:
     """What is started from."""
 
     name: str
+    arguments: Mapping[str, Any]
     weights: Mapping[str, Tensor]
     in_channels: int
     seen: dict[str, list[str]]
@@ -121,12 +125,27 @@ class _Source:
 def _read(source: str) -> _Source:
     if weights := read_backbone(source):
         channels = weights["encoder.conv1.weight"].shape[1]
-        return _Source("a classifier's weights", weights, channels, {"seen": [], "seen_in": []})
+        return _Source("a classifier's weights", {}, weights, channels, {"seen": [], "seen_in": []})
     other = load(source)
     training = card_of(other).training
     names = {training.get("data", ""), *training.get("seen_in", ())} - {""}
     seen = {"seen": list(training.get("seen", ())), "seen_in": sorted(names)}
-    return _Source(_name(other), other.state_dict(), other.in_channels, seen)
+    return _Source(_name(other), arguments_of(card_of(other)), other.state_dict(), other.in_channels, seen)
+
+
+def _mixes(weight: Tensor) -> bool:
+    """Whether it is a kernel over several channels: those of one channel fit by chance."""
+    return weight.ndim > 1 and weight.shape[1] > 1
+
+
+def _sizes(other: _Source, network: Network) -> str:
+    """What the arguments of a network of the same name are, where they differ."""
+    ours = arguments_of(card_of(network))
+    if other.name != _name(network):
+        return ""
+    shared = {key: value for key, value in ours.items() if key not in ("in_channels", "num_classes")}
+    differ = [f"{key}={other.arguments[key]!r}" for key, value in shared.items() if other.arguments[key] != value]
+    return f" with {', '.join(differ)}" if differ else ""
 
 
 def _for_channels(weight: Tensor, before: int, after: int) -> Tensor:

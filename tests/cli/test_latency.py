@@ -140,3 +140,9 @@ def test_a_network_by_name_is_told_where_the_other_runtimes_are(onenet_command):
     words = ("--size", 32, "--threads", 1, "--repeats", 1, "--no-fresh")
     done = onenet_command("bench", "latency", NETWORK, *words)
     assert done.code == 0 and "timed in torch alone; with --grid" in done.err
+
+
+def test_the_literal_row_is_no_network_by_name(onenet_command, exported_files):
+    words = ("--literal", "--size", 32, "--threads", 1, "--repeats", 1, "--no-fresh")
+    done = onenet_command("bench", "latency", exported_files / "ed.flat.onnx", *words)
+    assert done.code == 0 and "literal" in done.out and "in torch alone" not in done.err

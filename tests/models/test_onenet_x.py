@@ -1,6 +1,7 @@
 """OneNet-X: the paper's rule kept, a bound on how far it looks and on what it costs, and what its layouts mean."""
 
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -9,7 +10,7 @@ from onenet.bench.complexity import measure
 from onenet.errors import ConfigError
 from onenet.export.conv import conv_form
 from onenet.models.catalog import create_model
-from onenet.models.onenet_x import FARTHEST, Strips, onenet_x, parse_layout, reach_of
+from onenet.models.onenet_x import FARTHEST, Strips, parse_layout, reach_of
 from onenet.models.probing import probed_halo
 
 NAMES = [name for name in onenet.list_models() if name.startswith("onenet-x")]
@@ -19,7 +20,7 @@ def kernels(module):
     return [part.kernel_size for part in module.modules() if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)]
 
 
-def test_there_are_three_sizes_and_the_layout_before():
+def test_there_are_three_sizes_and_the_first_layout():
     assert NAMES == ["onenet-x-n", "onenet-x-s", "onenet-x-m", "onenet-x-s-decoder"]
 
 
@@ -112,7 +113,13 @@ def test_the_finest_level_alone_has_logits_where_the_layout_says_so():
     network = create_model("onenet-x-s", logits="finest", **sizes)
     heads = [part for part in network.modules() if isinstance(part, nn.Conv2d) and part.out_channels == 3]
     assert heads == [network.head[0]] and heads[0].in_channels == 4
-    assert len(network.decoder.blocks) == 3 and network(torch.rand(1, 3, 48, 32)).shape == (1, 3, 48, 32)
+    network.eval()
+    image = torch.rand(1, 3, 64, 48)
+    with torch.no_grad():
+        *finer, x = network.encoder(network.standardise(image))
+        for block, skip in zip(network.decoder.blocks, finer[::-1], strict=True):
+            x = block.blocks(block.channel(torch.cat([nn.functional.pixel_shuffle(x, 2), skip], dim=1)))
+        assert torch.allclose(network(image), network.head[1](network.head[0](x)), atol=1e-6)
 
 
 def test_a_block_without_expansion_has_one_channel_convolution():
@@ -153,7 +160,7 @@ def test_without_what_training_learns_the_coarsest_level_alone_is_bilinear():
 
 def test_a_card_of_the_layout_with_a_decoder_still_builds_that_network():
     layout = dict(encoder="3|3 3 3|3 3", decoder="3|3", width=64, deepest=160, expansion=2)
-    old = onenet_x(**layout)  # its card says nothing of logits
+    old = create_model("onenet-x-s", **layout, logits="finest")
     named = create_model("onenet-x-s-decoder")
     assert [p.shape for p in old.parameters()] == [p.shape for p in named.parameters()]
     assert sum(parameter.numel() for parameter in old.parameters()) == 666_506
@@ -162,11 +169,35 @@ def test_a_card_of_the_layout_with_a_decoder_still_builds_that_network():
 
 
 @pytest.mark.parametrize(
+    ("sizes", "unsaid"),
+    [
+        (dict(encoder="3|3 3 3|3 3", decoder="3|3", logits="finest", expansion=2), ("logits",)),
+        (dict(encoder="3|3 3 3|3 3", decoder="3|3", logits="finest", expansion=2), ("logits", "expansion")),
+        (dict(encoder="3r|3r|3r 3r|3r", decoder="", expansion=2), ("logits",)),
+    ],
+)
+def test_files_made_before_a_choice_existed_are_what_they_were(sizes, unsaid, tmp_path):
+    network = create_model("onenet-x-s", width=8, deepest=16, **sizes).eval()
+    file = tmp_path / "now.safetensors"
+    onenet.save(network, file)
+    said = {key: value for key, value in network.card.arguments.items() if key not in unsaid}
+    card = network.card.replace(arguments=said)
+    (tmp_path / "old.safetensors").write_bytes(
+        safetensors.torch.save(safetensors.torch.load_file(file), metadata={"card": card.to_json()})
+    )
+    image = torch.rand(1, 3, 32, 48)
+    with torch.no_grad():
+        assert torch.equal(onenet.load(tmp_path / "old.safetensors").eval()(image), network(image))
+
+
+@pytest.mark.parametrize(
     ("encoder", "decoder", "logits"),
     [
         ("3r|3r|3r|3r 3r", "3r|3r|3r", "every"),
         ("3r|3r|3r 3r", "3r|3r", "every"),
         ("|||", "||", "every"),
+        ("|||", "9|9|9", "every"),
+        ("|||", "9||", "every"),
         ("3|3|3|", "|3|9", "finest"),
         ("3|3x2|3", "3|5", "every"),
         ("||", "", "finest"),
@@ -203,9 +234,9 @@ def test_how_far_it_looks_is_known_to_the_pixel(encoder, decoder, logits):
             dict(encoder="nonsense"),
             "='nonsense': has 1 level, separated by |; it needs 3 or 4, for example 3r|3r|3r",
         ),
-        (dict(decoder="nonsense"), "decoder='nonsense': has 1 level, separated by |; it needs 3, for example 3r|3r|3r"),
-        (dict(decoder="3|3"), "decoder='3|3': has 2 levels, separated by |; it needs 3"),
-        (dict(encoder="3|3|3"), "decoder='3r|3r|3r': has 3 levels, separated by |; it needs 2, for example 3r|3r"),
+        (dict(decoder="nonsense"), "='nonsense': has 1 level, separated by |; it needs 2 or 3, for example 3r|3r"),
+        (dict(decoder="3|3"), "='3|3': has 2 levels; beside the 4 of encoder='3r|3r|3r|3r 3r' it needs one fewer"),
+        (dict(encoder="3|3|3"), "has 3 levels; beside the 3 of encoder='3|3|3' it needs one fewer, as 3r|3r, or none"),
         (dict(logits="evry"), "logits='evry': did you mean every?"),
         (dict(encoder="3 3|3 3 3|3 3 3", decoder=""), "look 112 pixels far; at most 96"),
         (dict(encoder="3|3|3", decoder="3|4"), "'4' is no block; odd lengths as 3 or 9"),

@@ -94,17 +94,20 @@ def test_a_folder_of_a_network_that_its_name_no_longer_means_is_refused(tmp_path
     refuse_other(folder, config)  # there is none yet
     folder.begin(config)
     refuse_other(folder, config)  # nor a model
-    same = onenet.create_model("onenet-x-n", num_classes=3, width=8)
-    card = same.card.replace(arguments={k: v for k, v in same.card.arguments.items() if k != "expansion"})
-    same.card = card  # a card that does not say what has one meaning
-    onenet.save(same, folder.path / "model.safetensors")
+    onenet.save(onenet.create_model("onenet-x-n", num_classes=3, width=8), folder.path / "model.safetensors")
     refuse_other(folder, config)
+    before = onenet.create_model("onenet-x-n", num_classes=3, width=8, expansion=2)
+    said = {key: value for key, value in before.card.arguments.items() if key != "expansion"}
+    before.card = before.card.replace(arguments=said)  # it was always 2 when cards did not say
+    onenet.save(before, folder.path / "model.safetensors")
+    with pytest.raises(ConfigError, match=r"earlier layout of onenet-x-n \(expansion\); choose another --out"):
+        refuse_other(folder, config)
     onenet.save(
         onenet.create_model("onenet-x-n", num_classes=3, width=8, encoder="3|3 3|3 3", decoder="3|3"),
         folder.path / "model.safetensors",
     )
     with pytest.raises(
         ConfigError,
-        match=r"run: holds a cell of an earlier layout of onenet-x-n \(decoder, encoder\); choose another --out",
+        match=r"run: holds a cell of an earlier layout of onenet-x-n \(encoder, decoder\); choose another --out",
     ):
         refuse_other(folder, config)

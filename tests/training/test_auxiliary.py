@@ -115,7 +115,7 @@ def test_a_network_that_has_nowhere_to_put_heads_is_refused_before_anything_is_w
     root = photos(count=8, size=(24, 24))
     config = load_config("default", [f"data.root={root}", "data.size=16", f"model.name={name}", "loss.auxiliary=0.4"])
     with pytest.raises(
-        ConfigError, match=rf"loss.auxiliary=0.4: {name} has no decoder with inner levels .* leave it out"
+        ConfigError, match=rf"loss.auxiliary=0.4: {name} has no inner levels of a decoder .* leave it out"
     ):
         onenet.train(config, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

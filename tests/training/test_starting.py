@@ -78,6 +78,15 @@ def test_what_shares_nothing_is_refused(saved):
         start_from(worn(), "unet-4")
 
 
+def test_kernels_of_one_channel_that_fit_by_chance_are_no_start(saved):
+    source = onenet.create_model("onenet-x-n", width=8, deepest=16, expansion=2)
+    network = onenet.create_model("onenet-x-n", width=12, deepest=16)
+    strips = [name for name, weight in network.state_dict().items() if "encoder.blocks.2" in name and weight.ndim == 4]
+    assert any(source.state_dict()[name].shape == network.state_dict()[name].shape for name in strips)
+    with pytest.raises(ConfigError, match=r"it is onenet-x-n with width=8, expansion=2, of which no kernel fits the"):
+        start_from(network, saved(source))
+
+
 def test_a_start_that_keeps_nothing_of_the_encoder_is_refused():
     """Biases and the last kernels fit: a start from scratch by another name."""
     with pytest.raises(ConfigError, match=r"train\.init=pet: it is onenet-x-s, of which no kernel fits the encoder of"):
