@@ -102,6 +102,8 @@ def _sizes(form: fx.GraphModule, parts: Sequence[fx.Node]) -> list[int] | None:
 
 
 def _channels(form: fx.GraphModule, node: fx.Node) -> int | None:
+    if node.target is operator.add:
+        return next((found for part in node.args if (found := _channels(form, part))), None)  # type: ignore[arg-type]
     if node.op != "call_module":
         return None
     module = form.get_submodule(str(node.target))

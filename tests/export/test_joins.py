@@ -52,7 +52,7 @@ def test_a_branch_that_is_also_read_elsewhere_stays():
         assert [node.target for node in form.graph.nodes].count(operator.add) == sums
 
 
-@pytest.mark.parametrize("name", ["onenet-ed-4", "onenet-e-4", "unet-4"])
+@pytest.mark.parametrize("name", ["onenet-ed-4", "onenet-e-4", "unet-4", "onenet-x-s"])
 def test_a_convolution_of_joined_tensors_is_a_sum_of_convolutions(name):
     network = uneven(name)
     form = sum_joined(conv_form(network, torch.float64))
