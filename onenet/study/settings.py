@@ -54,7 +54,8 @@ def configuration(
     return load_config(
         plan.recipe,
         [
-            *plan.overrides, *one.overrides, *of_model, *overrides, f"data.root={root / one.folder}", f"model.name={name}",
+            *plan.overrides, *one.overrides, *of_model, *overrides,
+            f"data.root={root / one.folder}", f"model.name={name}",
             *(f"model.{size}" for size in sizes), f"train.seed={seed}", *own,
         ],
     )  # fmt: skip
