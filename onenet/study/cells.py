@@ -13,7 +13,7 @@ from onenet.images import atomic_write
 from onenet.study.claims import TakenError, claim
 from onenet.study.plan import Comparison
 from onenet.study.scored_cell import scored
-from onenet.study.settings import Cell, configuration, folder_name, refuse_other
+from onenet.study.settings import Cell, called, configuration, folder_name, refuse_other
 from onenet.training.folder import RunFolder
 from onenet.training.run import Run
 
@@ -36,11 +36,16 @@ class Cells:
     ) -> None:
         self.plan, self.root, self.out, self.overrides, self.on_run = plan, root, out, overrides, on_run
         self._earlier = {(cell["set"], cell["model"], cell["seed"]): cell for cell in earlier.get("cells", ())}
+        self._failed = {one["cell"]: one for one in earlier.get("failed", ())}
 
     def known(self, cell: Cell) -> dict[str, Any] | None:
         """What is known of a cell by an earlier result."""
         one, model, seed = cell
         return self._earlier.get((one.name, model, seed))
+
+    def failed_before(self, cell: Cell) -> dict[str, str] | None:
+        """What an earlier result says of a cell that gave no model."""
+        return self._failed.get(called(cell))
 
     def is_trained(self, cell: Cell) -> bool:
         """Whether nothing of a cell, its learning rate included, is left to be trained."""

@@ -41,8 +41,8 @@ def run_comparison(
         on_run: trains a run that is ready.
         say: is told which cell is next.
         train: False scores what is trained, and trains nothing.
-        earlier: a result of the same study whose folders may be gone: its cells and rates are taken as they are, and
-            its times unless there are new networks and the files of all are in `out`.
+        earlier: a result of the same study whose folders may be gone: its cells, those that failed among them, and
+            rates are taken as they are, and its times unless there are new networks and the files of all are in `out`.
 
     Raises:
         ConfigError: a change is wrong, a folder of `out` holds something else, or `earlier` is of another study or
@@ -83,7 +83,8 @@ def train_comparison(
     """Train what `run_comparison` would, beside other processes that do the same, and score nothing.
 
     Args:
-        earlier: a result of the same study: its cells are not trained again, and its learning rates are taken.
+        earlier: a result of the same study: its cells are not trained again, nor those that failed, and its learning
+            rates are taken.
 
     Returns:
         The cells that are not trained.
@@ -99,8 +100,9 @@ def train_comparison(
 
 def _train(study: Cells, plan: Comparison, say: Say, train: bool) -> tuple[list[str], list[dict[str, str]]]:
     """Train every cell, whatever another process works on later; which are missing, and which failed and why."""
-    started, missing, failed = time.monotonic(), [], []
-    left = [cell for cell in cells_of(plan) if not study.known(cell)]
+    started, missing = time.monotonic(), []
+    failed = [one for cell in cells_of(plan) if (one := study.failed_before(cell))]
+    left = [cell for cell in cells_of(plan) if not study.known(cell) and not study.failed_before(cell)]
     told: set[str] = set()
     while left:
         taken = []

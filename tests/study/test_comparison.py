@@ -162,6 +162,16 @@ def test_training_alone_takes_the_rates_and_cells_of_an_earlier_result(done, pla
         train_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=earlier | {"rates": [0.5]})
 
 
+def test_what_failed_in_an_earlier_result_is_not_trained_again(done, plan, tmp_path):
+    earlier, trainer = done[0], Trainer()
+    *kept, last = earlier["cells"]
+    failed = [{"cell": f"{last['set']}: {last['model']}, seed {last['seed']}", "reason": "the loss became nan"}]
+    before = earlier | {"cells": kept, "failed": failed}
+    again = run_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=before)
+    assert (again["cells"], again["failed"], again["missing"], trainer.runs) == (kept, failed, [], [])
+    assert train_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=before) == [failed[0]["cell"]]
+
+
 def test_a_cell_that_ended_early_is_done(plan, tmp_path):
     out, trainer = tmp_path / "study", Trainer()
     early = replace(plan, sets=plan.sets[:1], models=MODELS[1:], rates=(1e-12, 2e-12))  # so that nothing gets better
