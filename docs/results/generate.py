@@ -1,4 +1,4 @@
-"""Write docs/results.md, and the tables between markers in README.md, from the JSON files beside this script."""
+"""Write docs/results.md, and what stands between markers on other pages, from the JSON files beside this script."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-from pages import findings_lines, read, readme_lines  # noqa: E402
+from pages import edge_lines, findings_lines, read, readme_lines  # noqa: E402
 from sections import SECTIONS  # noqa: E402
 
 ROOT = HERE.parent.parent
@@ -23,6 +23,7 @@ def main() -> None:
     (HERE.parent / "results.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
     fill(ROOT / "README.md", readme_lines())
     fill(HERE.parent / "findings.md", findings_lines())
+    fill(HERE.parent / "edge.md", edge_lines())
 
 
 def fill(page: Path, lines: dict[str, str]) -> None:
