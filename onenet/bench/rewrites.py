@@ -59,18 +59,22 @@ def measure_rewrites(name: str, width: int, size: int, repeats: int, threads: in
 
 
 def forms_of(network: Network) -> dict[str, nn.Module]:
-    """A network with all rewrites ("conv"), with each one left out that changes it, with none, and its flat form."""
+    """A network with all rewrites ("conv"), with each one left out that changes it, with none, and its flat form.
+
+    "sums instead of concatenations" is no rewrite of "conv": there kernels larger than a pixel are summed, too.
+    """
     forms: dict[str, nn.Module] = {"conv": conv_form(network)}
     left_out = {
         "norms not folded": ["norm"],
         "unshuffle and convolution apart": ["unshuffle"],
         "transposed convolutions kept": ["transposed"],
+        "concatenations kept": ["joined"],
     }
     for label, names in left_out.items():
         form = conv_form(network, leave=names)
         if _shape(form) != _shape(forms["conv"]):
             forms[label] = form
-    joined = sum_joined(conv_form(network))
+    joined = sum_joined(conv_form(network), only_pointwise=False)
     if _shape(joined) != _shape(forms["conv"]):
         forms["sums instead of concatenations"] = joined
     forms[PLAIN] = plain_form(network)

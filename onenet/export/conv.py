@@ -5,6 +5,7 @@
     standardisation                     into the stem
     unshuffle, 1x1 convolution          one 2x2 convolution of stride 2
     2x2 transposed convolution          1x1 convolution, shuffle (which the integer kernels of every runtime have)
+    1x1 convolution of joined tensors   a sum of convolutions of each
 
 A shift cannot go through what puts zeros around its input: there one addition stays. A norm whose four phases differ
 stays in front of the pixel-shuffle that mixes them (the flat form has a way around that). Dropout is gone; activations,
@@ -24,13 +25,13 @@ from torch import Tensor, fx, nn
 from onenet.errors import ExportError
 from onenet.export import convolutions
 from onenet.export.convolutions import Affine, ByChannel, Shifted
-from onenet.export.joins import merge_branches
+from onenet.export.joins import merge_branches, sum_joined
 from onenet.export.tracing import untyped
 from onenet.layers.shuffle import Repeat, Shuffle, Unshuffle
 from onenet.layers.spatial import SpatialConv
 from onenet.models.network import MEAN, STD, Network, Standardise
 
-REWRITES = ("norm", "unshuffle", "transposed")  # by their names for `leave`
+REWRITES = ("norm", "unshuffle", "transposed", "joined")  # by their names for `leave`
 
 _PLAIN = (  # what keeps its channels apart, in the number in which they came
     nn.ReLU, nn.PReLU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Hardswish, nn.Hardsigmoid,
@@ -73,8 +74,8 @@ def conv_form(network: Network, dtype: torch.dtype = torch.float32, leave: Colle
     with untyped():
         graph = _Tracer().trace(padded)
     with torch.no_grad():
-        form = _Rewriter(padded, graph, network.in_channels, leave).rewritten()
-        return merge_branches(form).to(dtype).eval()
+        form = merge_branches(_Rewriter(padded, graph, network.in_channels, leave).rewritten())
+        return (form if "joined" in leave else sum_joined(form)).to(dtype).eval()
 
 
 class _Tracer(fx.Tracer):

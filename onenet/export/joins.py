@@ -1,7 +1,7 @@
 """Sums of convolutions: parallel branches become one, and a convolution of joined tensors can become a sum.
 
 conv_a(x) + conv_b(x)       one convolution, where one kernel holds both (1x9 and 1x3, not 1x9 and 9x1)
-conv(concatenate(x, y))     conv_x(x) + conv_y(y): no copy, but a sum
+conv(concatenate(x, y))     conv_x(x) + conv_y(y): no copy, but a sum. Quicker for kernels of one pixel
 """
 
 import operator
@@ -53,12 +53,18 @@ def merged(one: nn.Conv2d, other: nn.Conv2d) -> nn.Conv2d | None:
     return convolution(one, weight, bias_of(one) + bias_of(other), padding=padding)
 
 
-def sum_joined(form: fx.GraphModule) -> fx.GraphModule:
-    """Replace every convolution of concatenated tensors by a sum of convolutions of each, in place."""
+def sum_joined(form: fx.GraphModule, only_pointwise: bool = True) -> fx.GraphModule:
+    """Replace convolutions of concatenated tensors by a sum of convolutions of each, in place.
+
+    Args:
+        only_pointwise: those whose kernel is one pixel, rather than all.
+    """
     for node in list(form.graph.nodes):
         conv = _conv(form, node)
         joined = node.args[0] if conv is not None else None
         if conv is None or conv.groups != 1 or not isinstance(joined, fx.Node) or joined.target is not torch.cat:
+            continue
+        if only_pointwise and conv.kernel_size != (1, 1):
             continue
         parts: list[fx.Node] = list(joined.args[0])  # type: ignore[arg-type]
         places = _sizes(form, parts)
@@ -103,7 +109,8 @@ def _sizes(form: fx.GraphModule, parts: Sequence[fx.Node]) -> list[int] | None:
 
 def _channels(form: fx.GraphModule, node: fx.Node) -> int | None:
     if node.target is operator.add:
-        return next((found for part in node.args if (found := _channels(form, part))), None)  # type: ignore[arg-type]
+        terms = [part for part in node.args if isinstance(part, fx.Node)]
+        return next((found for part in terms if (found := _channels(form, part))), None)
     if node.op != "call_module":
         return None
     module = form.get_submodule(str(node.target))

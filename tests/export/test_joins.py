@@ -55,8 +55,15 @@ def test_a_branch_that_is_also_read_elsewhere_stays():
 @pytest.mark.parametrize("name", ["onenet-ed-4", "onenet-e-4", "unet-4", "onenet-x-s"])
 def test_a_convolution_of_joined_tensors_is_a_sum_of_convolutions(name):
     network = uneven(name)
-    form = sum_joined(conv_form(network, torch.float64))
+    form = sum_joined(conv_form(network, torch.float64), only_pointwise=False)
     assert torch.cat not in [node.target for node in form.graph.nodes]
     image = torch.rand(1, 3, 32, 48, dtype=torch.float64, generator=RANDOM)
     with torch.no_grad():
         assert (form(image) - network(image)).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize(("name", "joins"), [("onenet-ed-4", 0), ("onenet-x-s", 0), ("onenet-e-4", 3), ("unet-4", 3)])
+def test_the_convolution_form_sums_where_the_kernel_is_one_pixel_unless_that_is_left_out(name, joins):
+    network = uneven(name)
+    forms = [conv_form(network), conv_form(network, leave=["joined"])]
+    assert [[node.target for node in form.graph.nodes].count(torch.cat) for form in forms] == [joins, 3]
