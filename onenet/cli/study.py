@@ -23,7 +23,10 @@ def study(
         bool, typer.Option(help="Score what is trained; else only train, beside other processes that do so.")
     ] = True,
     earlier: Annotated[
-        Path | None, typer.Option("--continue", help="An earlier result of the same study, whose cells are taken over.")
+        Path | None,
+        typer.Option(
+            "--continue", help="An earlier result of the same study: its cells are taken over, failed ones, too."
+        ),
     ] = None,
     rescore: Annotated[bool, typer.Option("--rescore", help="Score the models of done cells again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,

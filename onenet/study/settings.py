@@ -76,11 +76,12 @@ def refuse_unready(
     if any(change.partition("=")[0].strip() == "model.name" for change in overrides):
         raise ConfigError(f"model.name: study {plan.name} has networks of its own; leave it out")
     known = {(cell["set"], cell["model"], cell["seed"]) for cell in earlier.get("cells", ())}
+    failed = {one["cell"] for one in earlier.get("failed", ())}
     missing: dict[str, None] = {}
     checked: set[tuple[str, str, bool]] = set()
     for cell in cells_of(plan):
         one, model, seed = cell
-        kind = one.name, model, (one.name, model, seed) in known
+        kind = one.name, model, (one.name, model, seed) in known or called(cell) in failed
         if kind in checked:  # cells that differ in the seed alone
             continue
         checked.add(kind)

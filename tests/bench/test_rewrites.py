@@ -13,7 +13,8 @@ LEFT_OUT = [
 def test_each_rewrite_that_a_network_has_is_left_out_once():
     assert list(forms_of(fresh_network("onenet-e-4,width=2"))) == ["conv", *LEFT_OUT]
     assert list(forms_of(fresh_network("onenet-ed-4,width=2"))) == [
-        "conv", "norms not folded", "unshuffle and convolution apart", "concatenations kept", "plain: no rewrite", "flat",
+        "conv", "norms not folded", "unshuffle and convolution apart", "concatenations kept", "plain: no rewrite",
+        "flat",
     ]  # fmt: skip
 
 

@@ -67,3 +67,19 @@ def test_the_convolution_form_sums_where_the_kernel_is_one_pixel_unless_that_is_
     network = uneven(name)
     forms = [conv_form(network), conv_form(network, leave=["joined"])]
     assert [[node.target for node in form.graph.nodes].count(torch.cat) for form in forms] == [joins, 3]
+
+
+class Shifted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.other, self.last = conv((1, 1)), conv((1, 1)), nn.Conv2d(8, 3, 1, dtype=torch.float64)
+
+    def forward(self, x):
+        return self.last(torch.cat([self.one(x) + 3, self.other(x)], 1))
+
+
+def test_a_number_that_is_added_has_no_channels():
+    network, x = Shifted(), torch.randn(1, 4, 5, 6, generator=RANDOM, dtype=torch.float64)
+    form = sum_joined(fx.symbolic_trace(network))
+    assert torch.cat not in [node.target for node in form.graph.nodes]
+    torch.testing.assert_close(form(x), network(x))

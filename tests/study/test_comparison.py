@@ -169,7 +169,8 @@ def test_what_failed_in_an_earlier_result_is_not_trained_again(done, plan, tmp_p
     before = earlier | {"cells": kept, "failed": failed}
     again = run_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=before)
     assert (again["cells"], again["failed"], again["missing"], trainer.runs) == (kept, failed, [], [])
-    assert train_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=before) == [failed[0]["cell"]]
+    without_sets = str(tmp_path / "nowhere")
+    assert train_comparison(plan, without_sets, [], tmp_path / "new", trainer, earlier=before) == [failed[0]["cell"]]
 
 
 def test_a_cell_that_ended_early_is_done(plan, tmp_path):
