@@ -41,7 +41,7 @@ def test_no_views_or_sizes_are_in_it(made):
 
     interpreter = Interpreter(str(made[1] / "model.tflite"))
     kinds = {operator["op_name"] for operator in interpreter._get_ops_details()}
-    assert kinds <= {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONCATENATION", "TRANSPOSE", "DELEGATE"}
+    assert kinds <= {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "ADD", "CONCATENATION", "TRANSPOSE", "DELEGATE"}
 
 
 def test_a_single_wrong_weight_is_caught(conv, monkeypatch):
