@@ -1,8 +1,10 @@
-"""How results are called whose inputs have one name."""
+"""How results are called whose inputs have one name, and what they replace."""
 
 import itertools
+import os
+import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -35,3 +37,11 @@ def numbered(names: Mapping[Path, Path]) -> dict[Path, Path]:
         taken.add(str(name).lower())
         found[path] = name
     return found
+
+
+def note_replaced(targets: Iterable[Path]) -> None:
+    """Say on standard error which results of before will be written over: somebody may have mended them by hand."""
+    if earlier := [target for target in targets if os.path.exists(target)]:
+        more = f" and {len(earlier) - 1} more of before are" if len(earlier) > 1 else " of before is"
+        print(f"note: {earlier[0]}{more} written over; to keep what was mended by hand, choose another --out",
+              file=sys.stderr)  # fmt: skip

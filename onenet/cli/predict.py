@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,7 @@ import typer
 
 from onenet.cli.classes import Classes, class_names
 from onenet.cli.large import Large
-from onenet.cli.names import told_apart
+from onenet.cli.names import note_replaced, told_apart
 from onenet.cli.volumes import are_volumes, predict_volumes
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def predict(
     """
     import onenet
     from onenet.cli import fail
-    from onenet.deploy.segmenter import KINDS, layer_names
+    from onenet.deploy.segmenter import KINDS, layer_names, result_paths
     from onenet.errors import ConfigError, DataError, did_you_mean
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that is no UTF-8 must not stop what prints it
@@ -113,7 +113,9 @@ def predict(
         return
     layers = layer_names(segmenter.card)
     jobs = {source: Path(out) / f"{stem}.png" for source, stem in name_outputs(sources, kinds, layers)}
-    _refuse_overwrite(jobs, kinds, layers)
+    targets = [target for stem in jobs.values() for target in result_paths(stem, *kinds, layers=layers).values()]
+    _refuse_overwrite(targets, jobs)
+    note_replaced(targets)
     bad = 0
     for source, target in jobs.items():
         try:
@@ -208,15 +210,13 @@ def _place(source: str) -> Path:
     return Path(os.path.abspath("/stdin" if source == "-" else source))  # noqa: PTH100 (it would follow links)
 
 
-def _refuse_overwrite(jobs: dict[str, Path], kinds: list[str], layers: Sequence[str]) -> None:
-    from onenet.deploy.segmenter import result_paths
+def _refuse_overwrite(targets: Iterable[Path], sources: Iterable[str]) -> None:
     from onenet.errors import ConfigError
 
-    photos = {_identity(source) for source in jobs if source != "-"} - {None}
-    for path in jobs.values():
-        for target in result_paths(path, *kinds, layers=layers).values():
-            if _identity(target) in photos:
-                raise ConfigError(f"{target}: a result would overwrite this photo; choose another --out")
+    photos = {_identity(source) for source in sources if source != "-"} - {None}
+    for target in targets:
+        if _identity(target) in photos:
+            raise ConfigError(f"{target}: a result would overwrite this photo; choose another --out")
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:

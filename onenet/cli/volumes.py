@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from onenet.cli.names import numbered, told_apart
+from onenet.cli.names import note_replaced, numbered, told_apart
 
 if TYPE_CHECKING:
     from onenet.deploy.segmenter import Segmenter
 
-KINDS = ("mask", "overlay", "dicom-seg")
+KINDS = {"mask": "nii.gz", "overlay": "montage.png", "dicom-seg": "dcm"}  # what can be saved -> the ending of its file
 _CHANNEL = re.compile(r"(.+)_(\d{4})")  # nnU-Net's: a file for each channel
 
 Job = tuple[Path, tuple[Path, ...]]  # name of the case, its files
@@ -57,9 +57,10 @@ def predict_volumes(
     channels = segmenter.card.in_channels // seen
     jobs = name_cases(files, channels)
     everything = [file for _, parts in jobs for file in parts]
-    for name, _ in jobs:
-        for ending in ("nii.gz", "dcm"):
-            _refuse_overwriting(out / f"{name}.{ending}", everything)
+    targets = [out / f"{name}.{KINDS[kind]}" for name, _ in jobs for kind in kinds]
+    for target in targets:
+        _refuse_overwriting(target, everything)
+    note_replaced(targets)
     failed = len(bad)
     for name, parts in jobs:
         try:
@@ -225,13 +226,13 @@ def _segment(
     mask = segment_volume(segmenter, volume, steps, _progress(target.name))
     made: dict[Path, bytes] = {}
     if "mask" in kinds:
-        made[target.with_name(f"{target.name}.nii.gz")] = nifti_bytes(mask, volume)
+        made[target.with_name(f"{target.name}.{KINDS['mask']}")] = nifti_bytes(mask, volume)
     if "dicom-seg" in kinds:
         from onenet.volumes.dicom_seg import dicom_seg_bytes
 
         card = segmenter.card
         with silent():
-            made[target.with_name(f"{target.name}.dcm")] = dicom_seg_bytes(
+            made[target.with_name(f"{target.name}.{KINDS['dicom-seg']}")] = dicom_seg_bytes(
                 mask, volume, card.classes, card.background, card.overlapping, card.version
             )
     picture = montage(volume, mask, segmenter.card) if "overlay" in kinds else None
@@ -240,7 +241,7 @@ def _segment(
             file.write(content)
     written = list(made)
     if picture is not None:
-        written.append(target.with_name(f"{target.name}.montage.png"))
+        written.append(target.with_name(f"{target.name}.{KINDS['overlay']}"))
         images.write_image(written[-1], picture)
     return written
 

@@ -80,7 +80,7 @@ def start_from(network: Network, source: str) -> Start:
         source: what `onenet.load` takes, or a classifier's weights (`backbone_weights`).
 
     Raises:
-        ConfigError: no kernel of the encoder fits, which would be a start from scratch.
+        ConfigError: the first kernel does not fit, which would be a start from scratch by another name.
         DataError: the model cannot be read.
     """
     other = _read(source)
@@ -97,10 +97,10 @@ def start_from(network: Network, source: str) -> Start:
             if adapted.shape == wanted.shape:
                 taken[name] = adapted
     learnt = [name for name, _ in network.named_parameters()]
-    if not any(name in taken and _mixes(ours[name]) for name in learnt if name.startswith("encoder.")):
+    if stem not in taken:  # what follows would get features that it has never seen
         found = f"train.init={source}: it is {other.name}{_sizes(other, network)}"
-        raise ConfigError(f"{found}, of which no kernel fits the encoder of {_name(network)}; choose the same network "
-                          "and sizes, or leave train.init out")  # fmt: skip
+        raise ConfigError(f"{found}, whose first kernel does not fit {_name(network)}; choose the same network and "
+                          "sizes, or leave train.init out")  # fmt: skip
     with torch.no_grad():
         for name, tensor in taken.items():
             ours[name].copy_(tensor)
@@ -131,11 +131,6 @@ def _read(source: str) -> _Source:
     names = {training.get("data", ""), *training.get("seen_in", ())} - {""}
     seen = {"seen": list(training.get("seen", ())), "seen_in": sorted(names)}
     return _Source(_name(other), arguments_of(card_of(other)), other.state_dict(), other.in_channels, seen)
-
-
-def _mixes(weight: Tensor) -> bool:
-    """Whether it is a kernel over several channels: those of one channel fit by chance."""
-    return weight.ndim > 1 and weight.shape[1] > 1
 
 
 def _sizes(other: _Source, network: Network) -> str:

@@ -47,6 +47,15 @@ def test_a_photo_gives_a_mask_and_an_overlay(predict, album, tmp_path, draw):
     assert "album/two.png  ->  predictions/two.png, predictions/two.overlay.png" in done.out
 
 
+def test_results_of_before_are_named_before_they_are_written_over(predict, album):
+    assert predict("album/two.png").err == ""
+    again = predict("album/two.png", "album/one.png")
+    ending = "written over; to keep what was mended by hand, choose another --out\n"
+    assert again.code == 0 and again.err == f"note: predictions/two.png and 1 more of before are {ending}"
+    assert predict("album/one.png", "--save", "mask").err == f"note: predictions/one.png of before is {ending}"
+    assert predict("album/one.png", "--save", "cutout").err == ""  # the mask stays
+
+
 def test_any_kinds_can_be_saved_anywhere(predict, album, tmp_path):
     assert predict("album/two.png", "--save", "probability, cutout", "--out", "a/b").code == 0
     assert written(tmp_path / "a/b") == ["two.cutout.png", "two.probability.npz"]

@@ -71,7 +71,7 @@ def test_other_channels_see_grey_as_the_old_ones_did(saved, name, channels):
 
 def test_what_shares_nothing_is_refused(saved):
     with pytest.raises(
-        ConfigError, match=r"it is onenet-e-4, of which no kernel fits the encoder of onenet-x-n; choose the"
+        ConfigError, match=r"it is onenet-e-4, whose first kernel does not fit onenet-x-n; choose the same network"
     ):
         start_from(onenet.create_model("onenet-x-n", width=8, deepest=8), saved(worn()))
     with pytest.raises(ConfigError, match=r"unet-4 is an architecture without weights"):
@@ -83,14 +83,16 @@ def test_kernels_of_one_channel_that_fit_by_chance_are_no_start(saved):
     network = onenet.create_model("onenet-x-n", width=12, deepest=16)
     strips = [name for name, weight in network.state_dict().items() if "encoder.blocks.2" in name and weight.ndim == 4]
     assert any(source.state_dict()[name].shape == network.state_dict()[name].shape for name in strips)
-    with pytest.raises(ConfigError, match=r"it is onenet-x-n with width=8, expansion=2, of which no kernel fits the"):
+    with pytest.raises(ConfigError, match=r"it is onenet-x-n with width=8, expansion=2, whose first kernel does"):
         start_from(network, saved(source))
 
 
-def test_a_start_that_keeps_nothing_of_the_encoder_is_refused():
-    """Biases and the last kernels fit: a start from scratch by another name."""
-    with pytest.raises(ConfigError, match=r"train\.init=pet: it is onenet-x-s, of which no kernel fits the encoder of"):
+def test_a_start_without_the_first_kernel_is_refused():
+    """Biases and the deepest kernels fit, but what they would see is new: a start from scratch by another name."""
+    with pytest.raises(ConfigError, match=r"train\.init=pet: it is onenet-x-s, whose first kernel does not fit"):
         start_from(onenet.create_model("onenet-x-m"), "pet")
+    with pytest.raises(ConfigError, match=r"init=pet: it is onenet-x-s with width=\d+, whose first kernel does not"):
+        start_from(onenet.create_model("onenet-x-s", width=8), "pet")
 
 
 def test_a_frozen_encoder_stays_bit_for_bit_and_the_rest_learns(saved, tiny, tmp_path):
@@ -144,7 +146,7 @@ def test_what_was_never_given_is_not_kept(saved, tiny, tmp_path):
         Run(alone, RunFolder(tmp_path / "run"))
     wider = worn(num_classes=3, width=8)
     config = load_config("default", [*tiny, *pets, "train.freeze=encoder", f"train.init={saved(wider)}"])
-    with pytest.raises(ConfigError, match=r"of which no kernel fits|found no weights to keep"):
+    with pytest.raises(ConfigError, match=r"whose first kernel does not fit"):
         Run(config, RunFolder(tmp_path / "run"))
 
 
