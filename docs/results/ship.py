@@ -1,6 +1,7 @@
 """Make a finished run a model that comes with the package: weights in half precision, INT8 for a device, a full card.
 
 python docs/results/ship.py RUN NAME ABOUT.toml     (ABOUT.toml: knows, limits, licence)
+python docs/results/ship.py NAME DATA     the INT8 file alone, of the weights that are there; DATA: msd:PATH, ...
 """
 
 import sys
@@ -12,9 +13,11 @@ import safetensors.torch
 
 import onenet
 from onenet.config import load_config
+from onenet.data import Dataset
 from onenet.deploy.segmenter import Segmenter
-from onenet.export.exporting import Wanted, make_graphs
+from onenet.export.exporting import Made, Wanted, make_graphs
 from onenet.models.eager import EagerRunner
+from onenet.models.network import Network
 from onenet.scoring import evaluate, open_for
 
 TARGET = Path(__file__).parent.parent.parent / "onenet" / "weights"
@@ -22,6 +25,9 @@ TARGET = Path(__file__).parent.parent.parent / "onenet" / "weights"
 
 def main() -> None:
     """Write onenet/weights/NAME.safetensors and NAME.int8.onnx."""
+    if len(sys.argv) == 3:
+        export_again(*sys.argv[1:])
+        return
     run, name, about = sys.argv[1:]
     network = onenet.load(run)
     card = network.card
@@ -46,13 +52,27 @@ def main() -> None:
         key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for key, tensor in network.state_dict().items()
     }
-    graphs = make_graphs(network, Wanted(int8=True), dataset, print)
-    made = next(one for one in graphs if one.suffix == ".int8")
+    made = in_integers(network, dataset)
     (TARGET / f"{name}.safetensors").write_bytes(safetensors.torch.save(halves, metadata={"card": card.to_json()}))
     (TARGET / f"{name}.int8.onnx").write_bytes(made.graph.SerializeToString())
     print(
         f"{name}: test mean IoU {evaluation.report.mean_iou:.4f}; INT8 {made.score:.4f}, float {made.score_before:.4f}"
     )
+
+
+def export_again(name: str, spec: str) -> None:
+    """Write the INT8 file of a shipped model anew, with the images of its own split."""
+    network = onenet.load(name)
+    assert network.card is not None
+    config = load_config(name, [f"data.root={spec.partition(':')[2]}", f"data.format={spec.partition(':')[0]}"])
+    made = in_integers(network, open_for(network.card, config.data))
+    (TARGET / f"{name}.int8.onnx").write_bytes(made.graph.SerializeToString())
+    print(f"{name}: INT8 {made.score:.4f}, float {made.score_before:.4f}")
+
+
+def in_integers(network: Network, dataset: Dataset) -> Made:
+    """The INT8 graph, calibrated and compared on the images of a set."""
+    return next(one for one in make_graphs(network, Wanted(int8=True), dataset, print) if one.suffix == ".int8")
 
 
 if __name__ == "__main__":
