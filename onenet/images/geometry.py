@@ -48,4 +48,5 @@ def reflected(length: int, padded: int) -> NDArray[np.int64]:
 
 def padded_to(length: int, stride: int) -> int:
     """The next multiple of `stride`."""
-    return -(-length // stride) * stride
+    # Without negative numbers, whose quotient exporters round towards zero.
+    return (length + stride - 1) // stride * stride

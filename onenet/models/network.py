@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from onenet.card import Card
 from onenet.errors import ShapeError
-from onenet.images import padded_to, reflected
+from onenet.images import padded_to
 
 MEAN, STD = 0.45, 0.225  # the authors' constants for images in [0, 1]
 
@@ -27,7 +27,10 @@ class Standardise(nn.Module):
 
 
 class PadToStride(nn.Module):
-    """Append mirrored rows and columns until both sizes are multiples of `stride`."""
+    """Append mirrored rows and columns until both sizes are multiples of `stride` (the rule of `images.reflected`).
+
+    In torch alone, and in traced or compiled form for every size, so that one graph serves all of them.
+    """
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -37,9 +40,10 @@ class PadToStride(nn.Module):
         for axis in (2, 3):
             length = image.shape[axis]
             padded = padded_to(length, self.stride)
-            if padded != length:
-                place = torch.from_numpy(reflected(length, padded)).to(image.device)
-                image = image.index_select(axis, place)
+            if torch.compiler.is_compiling() or torch.jit.is_tracing() or padded != length:
+                last = _counted(length, image)[-1]
+                place = _counted(padded, image) % (2 * last).clamp(min=1)
+                image = image.index_select(axis, torch.where(place <= last, place, 2 * last - place))
         return image
 
 
@@ -63,14 +67,38 @@ class Network(nn.Module):
         self.head = head
         self.card: Card | None = None
 
+    def features(self, image: Float[Tensor, "b c h w"]) -> list[Tensor]:
+        """What the encoder makes of images: a tensor per level, the finest first, for a decoder or head of one's own.
+
+        The images are padded and standardised as `forward` does it, so that the levels cover the padded image.
+        """
+        self._check(image)
+        return self.encoder(self.standardise(self.pad(image)))
+
     def forward(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k ho wo"]:
-        check_images(image, self.in_channels)
-        check_precision(image, next(self.parameters(), image).dtype)
+        self._check(image)
         h, w = image.shape[2:]
         padded = self.pad(image)
         logits = self.head(self.decoder(self.encoder(self.standardise(padded))))  # b k hp/f wp/f
         factor = padded.shape[2] // logits.shape[2]  # 2 where the network leaves its logits at half size
-        return logits[:, :, : -(-h // factor), : -(-w // factor)]
+        return _cropped(logits, (h + factor - 1) // factor, (w + factor - 1) // factor)
+
+    def _check(self, image: Tensor) -> None:
+        if not torch.jit.is_tracing():  # to which sizes are tensors
+            check_images(image, self.in_channels)
+            check_precision(image, next(self.parameters(), image).dtype)
+
+
+def _cropped(logits: Tensor, height: int, width: int) -> Tensor:
+    """The first rows and columns; in compiled form as a copy, whose strides say nothing of what was cut off."""
+    if not torch.compiler.is_compiling():
+        return logits[:, :, :height, :width]
+    return logits.index_select(2, _counted(height, logits)).index_select(3, _counted(width, logits))
+
+
+def _counted(length: int, like: Tensor) -> Tensor:
+    """0, 1, ... `length` - 1, on the device of `like`; an arange would be traced with this length for good."""
+    return torch.ones(length, dtype=torch.int64, device=like.device).cumsum(0) - 1
 
 
 def check_images(image: Tensor, in_channels: int) -> None:
@@ -82,7 +110,8 @@ def check_images(image: Tensor, in_channels: int) -> None:
         )
     if image.ndim != 4 or image.shape[1] != in_channels or 0 in image.shape:
         raise ShapeError(
-            f"the network takes images (b, {in_channels}, h, w), not an array of shape {tuple(image.shape)}"
+            f"the network takes images (b, {in_channels}, h, w), not a tensor of shape {tuple(image.shape)}; for other "
+            "channels make it with create_model(..., in_channels=N)"
         )
     if not image.is_floating_point():
         raise ShapeError(f"the network takes floating-point images in [0, 1], not {image.dtype}; divide by 255 first")

@@ -42,3 +42,16 @@ def test_under_autocast_precisions_mix(network, dtype):
         assert network(image(dtype)).dtype == torch.bfloat16
         with pytest.raises(ShapeError, match="float64"):
             network(image(torch.float64))
+
+
+@pytest.mark.parametrize("name", ["onenet-ed-4", "onenet-x-n", "unet-4"])
+def test_features_are_what_the_decoder_gets(name):
+    torch.manual_seed(0)
+    network = onenet.create_model(name, width=8).eval()
+    image = torch.rand(2, 3, 33, 50)
+    features = network.features(image)
+    heights = [level.shape[2] for level in features]
+    assert heights == sorted(heights, reverse=True) and features[-1].shape[2:] == (3, 4)  # of 48x64, stride 16
+    assert torch.equal(network.head(network.decoder(features))[:, :, :33, :50], network(image))
+    with pytest.raises(ShapeError, match=r"not a tensor of shape \(2, 1, 33, 50\); for other channels make it with"):
+        network.features(image[:, :1])
