@@ -31,12 +31,20 @@ def save(model: nn.Module, path: str | Path, card: Card | None = None) -> None:
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ConfigError(f"{path}: weights are saved as .safetensors; change the ending")
-    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps; its weights have other names
+    model = unwrapped(model)
     card = (card or card_of(model)).replace(version=onenet.__version__)
     _check_card(card, model, path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic_write(path) as file:
         file.write(safetensors.torch.save(tensors, metadata={"card": card.to_json()}))
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """What `torch.compile`, `DataParallel` or `AveragedModel` wraps; its weights have other names in there."""
+    for name in ("_orig_mod", "module"):
+        if isinstance(inner := getattr(model, name, None), nn.Module):
+            return unwrapped(inner)
+    return model
 
 
 def load(path: str | Path) -> Network:
@@ -102,10 +110,20 @@ def _difference(tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> str | 
         if name not in tensors:
             return f"lacks the weights {name}"
         if tensors[name].shape != tensor.shape:
-            shapes = f"{tuple(tensors[name].shape)}, but the network wants {tuple(tensor.shape)}"
-            return f"the weights {name} are {shapes}"
+            found = f"has the weights {name} of shape {tuple(tensors[name].shape)}"
+            return f"{found}, where the network wants {tuple(tensor.shape)}"
     extra = next((name for name in tensors if name not in wanted), None)
     return extra and f"holds the weights {extra}, which the network has not"
+
+
+def _replaced(model: nn.Module, wanted: nn.Module) -> str | None:
+    """The first part without weights that is of another kind than it should be, so that no weights tell of it."""
+    parts = dict(model.named_modules())
+    for name, part in wanted.named_modules():
+        found = parts.get(name)
+        if found is not None and not part.state_dict() and not isinstance(found, type(part)):
+            return f"has {type(found).__name__} as its {name}, where the network has {type(part).__name__}"
+    return None
 
 
 def _shapes_of(card: Card) -> Network:
@@ -116,11 +134,13 @@ def _shapes_of(card: Card) -> Network:
 
 def _check_card(card: Card, model: nn.Module, path: Path) -> None:
     try:
-        difference = _difference(model.state_dict(), _shapes_of(card).state_dict())
+        wanted = _shapes_of(card)
     except (ConfigError, TypeError) as error:
         raise ConfigError(f"{path}: the card cannot be used: {error}") from None
-    if difference:
-        raise ConfigError(f"{path}: the card is that of another {card.architecture} than the model, which {difference}")
+    if difference := _difference(model.state_dict(), wanted.state_dict()) or _replaced(model, wanted):
+        message = f"the card is that of another {card.architecture} than the model, which {difference}"
+        advice = "onenet.save is for networks as create_model makes them, torch.save for changed ones"
+        raise ConfigError(f"{path}: {message}; {advice}")
     outputs = card.arguments["num_classes"]
     if not card.num_classes == len(card.colours) == outputs:
         counts = f"{card.num_classes} classes and {len(card.colours)} colours"
@@ -175,11 +195,14 @@ def read_torch_file(path: str | Path) -> dict[str, Tensor]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({describe_os_error(error)})") from None
     except Exception as error:  # torch raises many kinds for a foreign or hostile file
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-        raise DataError(f"{path}: not a file of torch weights that can be read safely ({reason})") from None
+        if "weights_only" in str(error).lower() or "weights only" in str(error).lower():
+            advice = "where it was made, save its weights alone: torch.save(model.state_dict(), FILE)"
+            raise DataError(f"{path}: holds objects that only running their code could read; {advice}") from None
+        raise DataError(f"{path}: not a file of torch weights, or damaged; copy or save it again") from None
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise DataError(f"{path}: holds no state dict (tensors by name), but {type(content).__name__}")
-    return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
+        kind = "something else by name" if isinstance(content, dict) and content else f"{type(content).__name__}"
+        raise DataError(f"{path}: holds no state dict (tensors by name), but {kind if content else 'nothing'}")
+    return {str(name).removeprefix("module.").removeprefix("model."): tensor for name, tensor in content.items()}

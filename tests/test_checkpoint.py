@@ -8,6 +8,7 @@ import safetensors.torch
 import torch
 from safetensors import safe_open
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 import onenet
 from onenet.checkpoint import load_weights, parameter_count
@@ -108,6 +109,14 @@ class TestSaveAndLoad:
         onenet.save(torch.compile(model, backend="eager"), tmp_path / "model.safetensors")
         check_same_weights(onenet.load(tmp_path / "model.safetensors"), model)
 
+    @pytest.mark.parametrize(
+        "wrap", [nn.DataParallel, AveragedModel, lambda model: AveragedModel(torch.compile(model, backend="eager"))]
+    )
+    def test_a_wrapped_model_is_saved_under_its_own_names(self, tmp_path, wrap):
+        model = small()
+        onenet.save(wrap(model), tmp_path / "model.safetensors")
+        check_same_weights(onenet.load(tmp_path / "model.safetensors"), model)
+
     def test_a_path_may_be_a_string(self, file):
         assert onenet.load(str(file)).card == onenet.load(file).card
 
@@ -136,8 +145,8 @@ class TestWriting:
         ("card", "complaint"),
         [
             (lambda: small("unet-4").card, "another unet-4 than the model, which lacks the weights encoder.stem.0.0"),
-            (lambda: small(width=8).card, "are (4, 3, 1, 1), but the network wants (8, 3, 1, 1)"),
-            (lambda: small(num_classes=3).card, "but the network wants (3, 4, 1, 1)"),
+            (lambda: small(width=8).card, "of shape (4, 3, 1, 1), where the network wants (8, 3, 1, 1)"),
+            (lambda: small(num_classes=3).card, "where the network wants (3, 4, 1, 1)"),
             (lambda: small().card.replace(architecture="onenet-x"), "unknown model 'onenet-x'"),
             (lambda: small().card.replace(classes=("a", "b", "c")), "3 classes and 2 colours, but the model has 2"),
         ],
@@ -149,6 +158,16 @@ class TestWriting:
         assert message.startswith(f"{tmp_path / 'model.safetensors'}: the card") and "\n" not in message
         assert complaint in message
         assert list(tmp_path.iterdir()) == []
+
+    def test_a_part_without_weights_that_was_replaced_is_refused(self, tmp_path):
+        """The file would be read as a network with the part that stood there."""
+        model = small()
+        model.standardise = nn.Identity()
+        with pytest.raises(
+            ConfigError, match=r"has Identity as its standardise, where the network has Standardise; one"
+        ):
+            onenet.save(model, tmp_path / "model.safetensors")
+        onenet.save(nn.SyncBatchNorm.convert_sync_batchnorm(small()), tmp_path / "model.safetensors")
 
     def test_missing_folders_are_made(self, tmp_path):
         onenet.save(small(), tmp_path / "a" / "b" / "model.safetensors")
@@ -293,7 +312,9 @@ class TestLoadWeights:
         model, before = small(), small()
         tensors = {key: tensor.clone() + 1 for key, tensor in model.state_dict().items()}
         tensors["head.bias"] = torch.zeros(7)
-        with pytest.raises(DataError, match=r"head\.bias are \(7,\), but the network wants \(2,\)"):
+        with pytest.raises(
+            DataError, match=r"has the weights head\.bias of shape \(7,\), where the network wants \(2,\)"
+        ):
             load_weights(model, tensors, "a.pth")
         check_same_weights(model, before)
 

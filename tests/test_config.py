@@ -293,3 +293,8 @@ def test_another_network_comes_with_its_own_sizes():
     assert load_config("pet-small", ["model.width=8", "model.name=unet-4"]).model == {"name": "unet-4", "width": 8}
     assert load_config("pet-small", ["model.name=onenet-e-4"]).model == recipe
     assert load_config("pet-small", ["model.depth=3"]).model == {**recipe, "depth": 3}
+
+
+def test_a_single_word_is_no_list_of_overrides():
+    with pytest.raises(ConfigError, match=r"overrides are a list of 'key=value', as \['train\.epochs=3'\], not 'tr"):
+        load_config("default", "train.epochs=3")

@@ -128,6 +128,8 @@ WRONG = [
     ("onenet.train('dmeo')", "ConfigError unknown recipe 'dmeo': did you mean demo?"),
     ("onenet.train('demo', resume=True)", "ConfigError resume continues the run in a folder: give it as out"),
     ("onenet.train('default')", "ConfigError data.root is empty: say where the images are"),
+    ("onenet.load_config('default', {'train.epochs': 3})", "ConfigError overrides are a list of 'key=value', as"),
+    ("onenet.load_config('default', [3])", "ConfigError overrides are a list of 'key=value', as"),
     ("onenet.evaluate('m.safetensors', 5)", "ConfigError evaluate takes data as FORMAT:PATH, a recipe's name or"),
     ("onenet.evaluate('m.safetensors', 'demo')", "DataError m.safetensors: no such file"),
     (

@@ -12,7 +12,7 @@ def show(
     what: Annotated[str, typer.Argument(help="models, recipes, formats, samples or studies.")] = "models",
     trained: Annotated[bool, typer.Option("--trained", help="Models that come with their weights.")] = False,
 ) -> None:
-    """List names: networks (with millions of parameters), recipes, data formats, packaged images, studies."""
+    """List names: networks (millions of parameters, for 2 classes), recipes, data formats, packaged images, studies."""
     from onenet.errors import ConfigError, did_you_mean
     from onenet.weights import shipped_names
 

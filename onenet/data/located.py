@@ -21,7 +21,7 @@ def located(config: DataConfig) -> DataConfig:
     """
     if not config.root:
         raise ConfigError(
-            "data.root is empty: say where the images are, for example data.root=PATH or --data folder:PATH"
+            "data.root is empty: say where the images are with data.root=PATH, or for onenet train --data folder:PATH"
         )
     if not config.root.startswith(SAMPLES):
         return dataclasses.replace(config, root=str(Path(config.root).expanduser()))

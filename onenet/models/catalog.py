@@ -21,6 +21,7 @@ from onenet.models.onenet import onenet
 from onenet.models.onenet_x import onenet_x
 from onenet.models.u_lite import u_lite
 from onenet.models.unet import mobilenet_unet, unet
+from onenet.weights import shipped_names
 
 Builder = Callable[..., Network]
 
@@ -59,9 +60,13 @@ CATALOG: dict[str, tuple[Builder, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def list_models() -> list[str]:
-    """The names that `create_model` takes: in the order of the paper's Table 2, then variants and others' networks."""
-    return list(CATALOG)
+def list_models(trained: bool = False) -> list[str]:
+    """The names that `create_model` takes: in the order of the paper's Table 2, then variants and others' networks.
+
+    Args:
+        trained: those of the models that come with their weights instead, which `load` and `Segmenter` take.
+    """
+    return shipped_names() if trained else list(CATALOG)
 
 
 def create_model(name: str, in_channels: SupportsIndex = 3, num_classes: SupportsIndex = 2, **sizes: Any) -> Network:
@@ -90,6 +95,9 @@ def create_model(name: str, in_channels: SupportsIndex = 3, num_classes: Support
     arguments = {"in_channels": _plain(in_channels), "num_classes": _plain(num_classes), **defaults}
     arguments |= {key: _plain(value) for key, value in sizes.items()}
     for key, value in arguments.items():
+        if key == "pretrained":
+            others = "onenet.load('pet') gives a trained model, train.init=pet trains on from one (docs/training.md)"
+            raise ConfigError(f"pretrained={value!r}: create_model makes fresh weights; {others}")
         if key not in known:
             raise ConfigError(f"model {name} has no argument {key!r}: {did_you_mean(key, known)}")
         default = known[key].default
@@ -144,4 +152,5 @@ def _check_sizes(sizes: dict[str, Any]) -> None:
         if value < least.get(key, 1):
             raise ConfigError(f"{key}={value}: must be at least {least.get(key, 1)}")
         if value > most.get(key, 1 << 16):
-            raise ConfigError(f"{key}={value}: must be at most {most.get(key, 1 << 16)}")
+            why = " (255 marks what is not counted)" if key == "num_classes" else ""
+            raise ConfigError(f"{key}={value}: must be at most {most.get(key, 1 << 16)}{why}")

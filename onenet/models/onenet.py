@@ -61,6 +61,7 @@ def onenet(
     _check_choice("spatial_order", spatial_order, ORDERS)
     if spatial_kernel and spatial_kernel % 2 == 0:
         raise ConfigError(f"spatial_kernel={spatial_kernel}: the kernel's length must be odd, or 0 for none")
+    _check_spatial(spatial_kernel, spatial_in, spatial_place, spatial_order)
     missing = {"e": "decoder", "d": "encoder"}.get(replaced)
     if spatial_kernel and spatial_in == missing:
         raise ConfigError(
@@ -70,6 +71,8 @@ def onenet(
         raise ConfigError("plain_top and spatial_place concern the 1D decoder, which replaced='e' has not")
     if half and replaced == "d":
         raise ConfigError("half=True: only the 1D encoder's stem can unshuffle; use replaced='e' or 'ed'")
+    if not half and not full_size:
+        raise ConfigError("full_size=False: only networks with half=True (onenet-ed-4-half) have logits at half size")
     if half and depth < 2:
         raise ConfigError(f"depth={depth}: with half=True the stem is one of the levels, so depth must be at least 2")
 
@@ -102,6 +105,18 @@ def _decoder(replaced: str, width: int, blocks: int, spatial: Part, place: str, 
     if replaced == "e":
         return conv_decoder([width * 2**i for i in range(blocks + 1)], skips=blocks - 1, plain_top=True)
     return onenet_decoder(width, blocks, spatial, place == "between", plain_top)
+
+
+def _check_spatial(kernel: int, where: str, place: str, order: str) -> None:
+    """Nothing may be asked of a convolution that is not there."""
+    asked = {"spatial_in": (where, "both"), "spatial_place": (place, "before"), "spatial_order": (order, "pixel")}
+    given = next((f"{key}={found!r}" for key, (found, default) in asked.items() if found != default), "")
+    if given and not kernel:
+        raise ConfigError(
+            f"{given}: there is no spatial convolution; give spatial_kernel=9, or choose onenet-ed-4-spatial"
+        )
+    if place != "before" and where == "encoder":
+        raise ConfigError(f"spatial_place={place!r} concerns the decoder, which spatial_in='encoder' leaves without")
 
 
 def _check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:

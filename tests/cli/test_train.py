@@ -103,7 +103,10 @@ def test_an_interrupted_run_is_resumed_from_its_folder_alone(train, onenet_comma
         (["--resume", "--out", "gone", "train.epochs=5"], "as it was begun"),
         (["--resume", "--out", "gone", "--data", "demo"], "as it was begun"),
         (["demo", "default"], "one recipe at a time, not demo and default"),
-        ([], "data.root is empty: say where the images are, for example data.root=PATH or --data folder:PATH"),
+        (
+            [],
+            "data.root is empty: say where the images are with data.root=PATH, or for onenet train --data ",
+        ),
     ],
 )
 def test_words_that_contradict_each_other_are_refused(onenet_command, tmp_path, words, complaint):

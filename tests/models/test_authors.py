@@ -262,6 +262,17 @@ def test_the_hostile_file_would_run_where_code_is_allowed(tmp_path):
     assert (tmp_path / "weights.pth.ran").exists()
 
 
+def test_a_pickled_module_says_what_to_save_instead(tmp_path):
+    torch.save(torch.nn.Linear(2, 3), tmp_path / "weights.pth")
+    with pytest.raises(DataError, match=r"save its weights alone: torch\.save\(model\.state_dict\(\), FILE\)$"):
+        read_torch_file(tmp_path / "weights.pth")
+
+
+def test_names_of_lightning_are_taken(tmp_path):
+    torch.save({"state_dict": {f"model.{key}": value for key, value in state_dict("ed").items()}}, tmp_path / "a.ckpt")
+    assert read_torch_file(tmp_path / "a.ckpt").keys() == state_dict("ed").keys()
+
+
 @pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
 def test_a_state_dict_inside_a_training_checkpoint_is_found(key, tmp_path):
     inner = {f"module.{name}": tensor for name, tensor in state_dict("ed").items()}  # saved by DataParallel

@@ -223,6 +223,26 @@ class TestWrongArguments:
         with pytest.raises(ConfigError, match="depth must be at least 2"):
             onenet.create_model("onenet-ed-4-half", depth=1)
 
+    @pytest.mark.parametrize(
+        ("name", "arguments", "complaint"),
+        [
+            ("onenet-ed-4", {"spatial_place": "between"}, "spatial_place='between': there is no spatial convolution"),
+            ("onenet-e-4", {"spatial_order": "channel"}, "spatial_order='channel': there is no spatial convolution"),
+            ("onenet-ed-4", {"spatial_in": "decoder"}, "spatial_in='decoder': there is no spatial convolution"),
+            ("onenet-ed-4-spatial", {"spatial_in": "encoder", "spatial_place": "between"}, "concerns the decoder"),
+            ("onenet-ed-4", {"full_size": False}, "full_size=False: only networks with half=True"),
+        ],
+    )
+    def test_an_argument_that_would_do_nothing_is_refused(self, name, arguments, complaint):
+        with pytest.raises(ConfigError, match=complaint):
+            onenet.create_model(name, **arguments)
+
+    def test_pretrained_says_where_trained_weights_are(self):
+        with pytest.raises(ConfigError, match=r"onenet\.load\('pet'\) gives a trained model"):
+            onenet.create_model("onenet-x-s", pretrained=True)
+        for name in onenet.list_models(trained=True):
+            assert onenet.load(name).card.about["knows"]
+
     def test_every_argument_of_the_networks_is_documented(self):
         from onenet.models.onenet import onenet as build
 
