@@ -22,6 +22,7 @@ PAGES = [
     "docs/first-mask.md",
     "docs/your-own-data.md",
     "docs/training.md",
+    "docs/pipeline.md",
     "docs/scores.md",
     "docs/edge.md",
 ]
@@ -110,7 +111,8 @@ def test_every_command_of_the_page_works(page, desk):
 def test_the_python_of_the_page_works(page, desk, monkeypatch):
     monkeypatch.chdir(desk)
     for block in blocks(page, "python"):
-        exec(compile(block, page, "exec"), {"images": torch.rand(1, 3, 32, 48)})
+        given = {"images": torch.rand(2, 3, 33, 48), "masks": torch.zeros(2, 33, 48, dtype=int)}
+        exec(compile(block, page, "exec"), given)
 
 
 @pytest.mark.parametrize("page", [*PAGES, MEDICAL, "docs/many-machines.md", "docs/paper-map.md", "CONTRIBUTING.md"])
