@@ -217,8 +217,8 @@ def shipped_markdown() -> str:
         size = f"{file.stat().st_size / 1e6:.1f}"
         lines.append(f"| `{name}` | {card.about['knows']} | {size} | {score} | {card.about['licence']} |")
     others = next(row["object_iou"] for row in read("few-untrained")["result"]["rows"] if row["set"] == "animals")
-    lines += ["", "Scores are of the weights in float, on what they were taught with; that of `pet` is of three breeds. "
-              f"On photos of cows, horses, sheep, cats, dogs and birds (MSRC) its IoU is {others:.2f}."]  # fmt: skip
+    lines += ["", "Scores are of the weights in float, on what they were taught with; that of `pet` is of three "
+              f"breeds. On photos of cows, horses, sheep, cats, dogs and birds (MSRC) its IoU is {others:.2f}."]  # fmt: skip
     return "\n" + "\n".join(lines) + "\n"
 
 
