@@ -218,7 +218,8 @@ def shipped_markdown() -> str:
         lines.append(f"| `{name}` | {card.about['knows']} | {size} | {score} | {card.about['licence']} |")
     others = next(row["object_iou"] for row in read("few-untrained")["result"]["rows"] if row["set"] == "animals")
     lines += ["", "Scores are of the weights in float, on what they were taught with; that of `pet` is of three "
-              f"breeds. On photos of cows, horses, sheep, cats, dogs and birds its IoU is {others:.2f} (MSRC)."]  # fmt: skip
+              "breeds. On photos of cows, horses, sheep, cats, dogs and birds (MSRC) its IoU is "
+              f"{others:.2f}."]  # fmt: skip
     return "\n" + "\n".join(lines) + "\n"
 
 

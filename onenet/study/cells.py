@@ -37,29 +37,39 @@ class Cells:
         self.plan, self.root, self.out, self.overrides, self.on_run = plan, root, out, overrides, on_run
         self._earlier = {(cell["set"], cell["model"], cell["seed"]): cell for cell in earlier.get("cells", ())}
         self._failed = {one["cell"]: one for one in earlier.get("failed", ())}
+        self._earlier_rates = earlier.get("rates", ())
 
     def known(self, cell: Cell) -> dict[str, Any] | None:
-        """What is known of a cell by an earlier result."""
+        """What is known of a cell by an earlier result.
+
+        Where that one tried fewer rates: None until all are tried, and where another rate is now the best one.
+        """
         one, model, seed = cell
-        return self._earlier.get((one.name, model, seed))
+        found = self._earlier.get((one.name, model, seed))
+        if not found or not self._has_new_rates(model):
+            return found
+        if not self._is_searched(model):
+            return None
+        tried = self._tried(model)
+        return found | _by_rate(tried) if self._rate(model, tried) == found["learning_rate"] else None
 
     def failed_before(self, cell: Cell) -> dict[str, str] | None:
-        """What an earlier result says of a cell that gave no model."""
-        return self._failed.get(called(cell))
+        """What an earlier result says of a cell that gave no model, where no other rate could have come to it since."""
+        return None if self._has_new_rates(cell[1]) else self._failed.get(called(cell))
 
     def is_trained(self, cell: Cell) -> bool:
         """Whether nothing of a cell, its learning rate included, is left to be trained."""
         model = cell[1]
-        tuning, epochs = self._tuning_cell(model), self.plan.tuning_epochs
-        is_searched = self.known(tuning) or model in self.plan.known_rates
-        if not is_searched and not all(_is_finished(self._folder(tuning, rate, epochs)) for rate in self.plan.rates):
+        if not self._is_searched(model):
             return False
+        if self.known(cell):
+            return True
         tried = self._tried(model)
         rate = self._rate(model, tried)
         return not rate or _is_finished(self._folder(cell, rate))
 
-    def train(self, cell: Cell) -> RunFolder:
-        """The finished run of a cell, at the network's own learning rate.
+    def train(self, cell: Cell) -> None:
+        """Search a network's learning rate and train the cell at it, as far as no earlier result has done so.
 
         Raises:
             TrainError: it diverges, or does so at every rate.
@@ -68,7 +78,8 @@ class Cells:
         rate = self._rate(cell[1], self._tried(cell[1]))
         if not rate:
             raise TrainError(f"{cell[1]} diverges at every rate: {', '.join(f'{rate:g}' for rate in self.plan.rates)}")
-        return self._trained(cell, rate)
+        if not self.known(cell):
+            self._trained(cell, rate)
 
     def score(self, cell: Cell) -> dict[str, Any]:
         """What a trained cell costs and scores; kept in its folder."""
@@ -80,8 +91,7 @@ class Cells:
         if not file.is_file():
             found = {
                 "set": one.name, "folder": f"{one.name}/{folder.path.name}", "model": model, "seed": seed,
-                "learning_rate": rate,
-                "validation_by_rate": {f"{known:g}": round(value, 5) for known, value in tried.items()},
+                "learning_rate": rate, **_by_rate(tried),
                 **scored(folder, self._configuration(cell, rate), self.plan.split),
             }  # fmt: skip
             with atomic_write(file) as written:
@@ -92,14 +102,32 @@ class Cells:
         """Where a model's learning rate is searched, unless the plan knows it."""
         return next(one for one in self.plan.sets if one.name == self.plan.tuning_set), model, self.plan.tuning_seed
 
+    def _searched_before(self, model: str) -> dict[str, Any] | None:
+        """The cell of an earlier result by which its learning rate was found."""
+        one, _, seed = self._tuning_cell(model)
+        return self._earlier.get((one.name, model, seed))
+
+    def _left_rates(self, model: str) -> list[float]:
+        """The rates of the plan that no earlier result tried."""
+        before = self._earlier_rates if self._searched_before(model) else ()
+        return [rate for rate in self.plan.rates if rate not in before]
+
+    def _has_new_rates(self, model: str) -> bool:
+        return model not in self.plan.known_rates and any(rate not in self._earlier_rates for rate in self.plan.rates)
+
+    def _is_searched(self, model: str) -> bool:
+        tuning, epochs = self._tuning_cell(model), self.plan.tuning_epochs
+        return model in self.plan.known_rates or all(
+            _is_finished(self._folder(tuning, rate, epochs)) for rate in self._left_rates(model)
+        )
+
     def _tried(self, model: str) -> dict[float, float]:
         """Validation score by learning rate, where it is searched; without the rates at which the network diverges."""
         if model in self.plan.known_rates:
             return {}
-        if known := self.known(self._tuning_cell(model)):
-            return {float(rate): score for rate, score in known["validation_by_rate"].items()}
-        found, taken = {}, None
-        for rate in self.plan.rates:
+        before = self._searched_before(model) or {"validation_by_rate": {}}
+        found, taken = {float(rate): score for rate, score in before["validation_by_rate"].items()}, None
+        for rate in self._left_rates(model):
             try:
                 folder = self._trained(self._tuning_cell(model), rate, self.plan.tuning_epochs)
             except TrainError:
@@ -146,6 +174,11 @@ class Cells:
         except TrainError as error:
             with atomic_write(folder.path / _FAILED) as file:
                 file.write(str(error).encode())
+
+
+def _by_rate(tried: Mapping[float, float]) -> dict[str, Any]:
+    """What a cell says of the search for its rate."""
+    return {"validation_by_rate": {f"{rate:g}": round(score, 5) for rate, score in sorted(tried.items())}}
 
 
 def _is_finished(folder: RunFolder) -> bool:

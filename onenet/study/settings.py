@@ -104,7 +104,8 @@ def refuse_earlier(
     if not earlier:
         return
     ours: dict[str, Any] = {"study": plan.name, "budget": plan.budget, "recipe": plan.recipe, "split": plan.split}
-    ours |= {"rates": list(plan.rates)} if isinstance(plan, Comparison) else {}
+    if isinstance(plan, Comparison) and not set(earlier.get("rates", ())) <= set(plan.rates):
+        ours |= {"rates": list(plan.rates)}  # a wider search goes on from a narrower one
     for key, value in ours.items():
         if earlier.get(key) != value:
             raise ConfigError(f"the earlier result has {key} {earlier.get(key)!r}, this study has {value!r}; "

@@ -13,7 +13,9 @@ from onenet.study.claims import TakenError, claim
 from onenet.study.comparison import run_comparison, train_comparison
 from onenet.study.comparison_table import comparison_markdown
 from onenet.study.plan import Comparison, ImageSet
+from onenet.study.settings import folder_name
 from onenet.study.timing import timing_of
+from onenet.training.folder import RunFolder
 
 MODELS = ("onenet-ed-4,width=4,depth=2", "onenet-x-n,width=8,deepest=8")
 
@@ -149,6 +151,39 @@ def test_an_earlier_result_is_continued_where_its_folders_are_gone(done, plan, t
         ConfigError, match=rf"one: {MODELS[0]}, seed 0: the earlier result has epochs 9, this study has 1"
     ):
         run_comparison(plan, str(tmp_path), [], tmp_path / "new", trainer, earlier=other)
+
+
+def test_a_wider_search_goes_on_from_a_narrower_one(done, plan, tmp_path, monkeypatch):
+    """Cells whose rate stays the best are taken over, those of the others are trained anew."""
+    result, _ = done
+    stays, moves = MODELS
+    scores = {stays: 0.1, moves: 0.99}  # of the new rate, on the validation images
+    real = RunFolder.read_log
+
+    def read_log(folder):
+        model = next(model for model in MODELS if folder_name(model) in folder.path.name)
+        return [
+            row | ({"val_foreground_iou": scores[model]} if "0.1" in folder.path.name else {}) for row in real(folder)
+        ]
+
+    monkeypatch.setattr(RunFolder, "read_log", read_log)
+    known = {cell["model"]: cell["learning_rate"] for cell in result["cells"]}
+    earlier = copy.deepcopy(result)
+    for cell in earlier["cells"]:
+        cell["validation_by_rate"] = {f"{rate:g}": 0.5 if rate == known[cell["model"]] else 0.4 for rate in plan.rates}
+    wider, trainer = replace(plan, rates=(*plan.rates, 0.1)), Trainer()
+    left = run_comparison(wider, str(tmp_path), [], tmp_path / "new", trainer, train=False, earlier=earlier)
+    assert len(left["missing"]) == 4 and not trainer.runs
+    again = run_comparison(wider, str(tmp_path), [], tmp_path / "new", trainer, earlier=earlier)
+    name = moves.split(",")[0]
+    assert trainer.runs == [("one", stays.split(",")[0], 0.1), ("one", name, 0.1), ("two", name, 0.1)]
+    by_cell = {(cell["set"], cell["model"]): cell for cell in again["cells"]}
+    for one in ("one", "two"):
+        before = next(cell for cell in earlier["cells"] if (cell["set"], cell["model"]) == (one, stays))
+        tried = before["validation_by_rate"] | {"0.1": 0.1}
+        assert by_cell[one, stays] == before | {"validation_by_rate": tried}
+        assert by_cell[one, moves]["learning_rate"] == 0.1
+    assert again["rates"] == [1e-3, 1e-2, 0.1] and not again["missing"]
 
 
 def test_training_alone_takes_the_rates_and_cells_of_an_earlier_result(done, plan, tmp_path):
