@@ -6,6 +6,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 import onenet
 from onenet.card import Card
@@ -13,7 +14,7 @@ from onenet.deploy.ensemble import refuse_folds
 from onenet.errors import ConfigError, DataError, describe_os_error, did_you_mean
 from onenet.images import atomic_write
 from onenet.models.catalog import arguments_of, create_model, list_models
-from onenet.models.eager import card_of
+from onenet.models.eager import card_of, unwrapped
 from onenet.models.network import Network
 from onenet.weights import shipped_file, shipped_names
 
@@ -22,29 +23,25 @@ def save(model: nn.Module, path: str | Path, card: Card | None = None) -> None:
     """Write weights and card to `path` (.safetensors), completely or not at all.
 
     Args:
+        model: a network of `create_model` or `load`, or what `torch.compile`, `DataParallel`, `AveragedModel` and the
+            like made of it.
         card: what the model is; left out, the one that the model carries.
 
     Raises:
-        ConfigError: the path ends otherwise, neither the model nor the caller has a card, or it is another network's.
+        ConfigError: the path ends otherwise, neither the model nor the caller has a card, it is another network's, or
+            parts of the network were changed, so that it could not be read back as what it is.
         OneNetError: the file cannot be written.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ConfigError(f"{path}: weights are saved as .safetensors; change the ending")
-    model = unwrapped(model)
     card = (card or card_of(model)).replace(version=onenet.__version__)
-    _check_card(card, model, path)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    model = unwrapped(model)
+    weights = {name.replace("_orig_mod.", ""): tensor for name, tensor in model.state_dict().items()}
+    _check_card(card, model, weights, path)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with atomic_write(path) as file:
         file.write(safetensors.torch.save(tensors, metadata={"card": card.to_json()}))
-
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """What `torch.compile`, `DataParallel` or `AveragedModel` wraps; its weights have other names in there."""
-    for name in ("_orig_mod", "module"):
-        if isinstance(inner := getattr(model, name, None), nn.Module):
-            return unwrapped(inner)
-    return model
 
 
 def load(path: str | Path) -> Network:
@@ -116,14 +113,30 @@ def _difference(tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> str | 
     return extra and f"holds the weights {extra}, which the network has not"
 
 
-def _replaced(model: nn.Module, wanted: nn.Module) -> str | None:
-    """The first part without weights that is of another kind than it should be, so that no weights tell of it."""
-    parts = dict(model.named_modules())
-    for name, part in wanted.named_modules():
+def _changed(model: nn.Module, wanted: nn.Module) -> str | None:
+    """The first part that computes something else than it should, which names and shapes of weights do not tell."""
+    parts, there = _parts(model), _parts(wanted)
+    for name, part in there.items():
         found = parts.get(name)
-        if found is not None and not part.state_dict() and not isinstance(found, type(part)):
-            return f"has {type(found).__name__} as its {name}, where the network has {type(part).__name__}"
-    return None
+        if found is None:
+            return f"lacks the part {name}"
+        if not _is_alike(found, part):
+            return f"has {found} as its {name}, where the network has {part}"
+    extra = next((name for name in parts if name not in there), None)
+    return extra and f"has {parts[extra]} as its {extra}, which the network has not"
+
+
+def _parts(model: nn.Module) -> dict[str, nn.Module]:
+    """Every part that has no parts of its own, by name; of a compiled part what was compiled."""
+    leaves = {name: part for name, part in model.named_modules() if not any(part.children())}
+    return {name.replace("_orig_mod.", "").replace("._orig_mod", ""): part for name, part in leaves.items()}
+
+
+def _is_alike(found: nn.Module, part: nn.Module) -> bool:
+    norms = isinstance(found, _BatchNorm) and isinstance(part, _BatchNorm)
+    if norms:  # synchronised or frozen ones, with a momentum for training
+        return found.eps == part.eps
+    return type(found).forward is type(part).forward and found.extra_repr() == part.extra_repr()
 
 
 def _shapes_of(card: Card) -> Network:
@@ -132,12 +145,12 @@ def _shapes_of(card: Card) -> Network:
         return create_model(card.architecture, **arguments_of(card))
 
 
-def _check_card(card: Card, model: nn.Module, path: Path) -> None:
+def _check_card(card: Card, model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
     try:
         wanted = _shapes_of(card)
     except (ConfigError, TypeError) as error:
         raise ConfigError(f"{path}: the card cannot be used: {error}") from None
-    if difference := _difference(model.state_dict(), wanted.state_dict()) or _replaced(model, wanted):
+    if difference := _difference(weights, wanted.state_dict()) or _changed(model, wanted):
         message = f"the card is that of another {card.architecture} than the model, which {difference}"
         advice = "onenet.save is for networks as create_model makes them, torch.save for changed ones"
         raise ConfigError(f"{path}: {message}; {advice}")
@@ -195,7 +208,7 @@ def read_torch_file(path: str | Path) -> dict[str, Tensor]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({describe_os_error(error)})") from None
     except Exception as error:  # torch raises many kinds for a foreign or hostile file
-        if "weights_only" in str(error).lower() or "weights only" in str(error).lower():
+        if any(word in str(error).lower() for word in ("unsupported global", "torchscript", "unsupported class")):
             advice = "where it was made, save its weights alone: torch.save(model.state_dict(), FILE)"
             raise DataError(f"{path}: holds objects that only running their code could read; {advice}") from None
         raise DataError(f"{path}: not a file of torch weights, or damaged; copy or save it again") from None
@@ -203,6 +216,20 @@ def read_torch_file(path: str | Path) -> dict[str, Tensor]:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        kind = "something else by name" if isinstance(content, dict) and content else f"{type(content).__name__}"
-        raise DataError(f"{path}: holds no state dict (tensors by name), but {kind if content else 'nothing'}")
-    return {str(name).removeprefix("module.").removeprefix("model."): tensor for name, tensor in content.items()}
+        kind = type(content).__name__ if not isinstance(content, dict) else "something else" if content else "nothing"
+        raise DataError(f"{path}: holds no state dict (tensors by name), but {kind}")
+    named: dict[str, Tensor] = {}
+    for name, tensor in content.items():
+        own = _own_name(str(name))
+        if own in named:
+            raise DataError(f"{path}: holds two weights called {own}, one of them as {name}; save one network alone")
+        if own != "n_averaged":  # of AveragedModel, how many models it is the mean of
+            named[own] = tensor
+    return named
+
+
+def _own_name(name: str) -> str:
+    """A weight's name without those of what its network was wrapped in, Lightning's "model." included."""
+    while prefix := next((one for one in ("module.", "model.", "_orig_mod.") if name.startswith(one)), ""):
+        name = name.removeprefix(prefix)
+    return name

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -14,6 +15,7 @@ import onenet
 from onenet.checkpoint import load_weights, parameter_count
 from onenet.errors import ConfigError, DataError, OneNetError
 from onenet.models.network import Network
+from onenet.training.starting import freeze
 
 resource = pytest.importorskip("resource")
 
@@ -130,6 +132,15 @@ class TestSaveAndLoad:
             assert json.loads(opened.metadata()["card"])["architecture"] == "onenet-ed-4"
 
 
+class WithSoftmax(nn.Conv2d):
+    def forward(self, x):
+        return super().forward(x).softmax(1)
+
+
+def first_norm(model):
+    return next(part for part in model.modules() if isinstance(part, nn.BatchNorm2d))
+
+
 class TestWriting:
     @pytest.mark.parametrize("name", ["model.pth", "model.pt", "model.onnx", "model"])
     def test_another_ending_is_refused(self, tmp_path, name):
@@ -159,15 +170,55 @@ class TestWriting:
         assert complaint in message
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_part_without_weights_that_was_replaced_is_refused(self, tmp_path):
-        """The file would be read as a network with the part that stood there."""
-        model = small()
-        model.standardise = nn.Identity()
-        with pytest.raises(
-            ConfigError, match=r"has Identity as its standardise, where the network has Standardise; one"
-        ):
+    @pytest.mark.parametrize(
+        ("change", "complaint"),
+        [
+            (
+                lambda m: setattr(m, "standardise", nn.Identity()),
+                "has Identity() as its standardise, where the network",
+            ),
+            (lambda m: m.head.append(nn.Softmax(1)), "has Softmax(dim=1) as its head.2, which the network has not"),
+            (lambda m: setattr(m.head[0], "padding_mode", "reflect"), "has Conv2d(4, 2, kernel_size=(1, 1), stride"),
+            (lambda m: setattr(m.head[0], "__class__", WithSoftmax), "has WithSoftmax(4, 2, kernel_size=(1, 1)"),
+            (lambda m: setattr(first_norm(m), "eps", 0.1), "has BatchNorm2d("),
+        ],
+    )
+    def test_a_changed_part_that_weights_do_not_tell_of_is_refused(self, tmp_path, change, complaint):
+        """The file would be read as the network as it was."""
+        model = small("onenet-ed-4-half")
+        onenet.save(model, tmp_path / "before.safetensors")
+        change(model)
+        with pytest.raises(ConfigError) as caught:
             onenet.save(model, tmp_path / "model.safetensors")
-        onenet.save(nn.SyncBatchNorm.convert_sync_batchnorm(small()), tmp_path / "model.safetensors")
+        assert complaint in str(caught.value) and "torch.save for changed ones" in str(caught.value)
+        assert not (tmp_path / "model.safetensors").exists()
+
+    def test_synchronised_frozen_and_compiled_parts_are_no_change(self, tmp_path):
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(small())
+        onenet.save(model, tmp_path / "model.safetensors")
+        model = small()
+        freeze(model, "encoder")
+        first_norm(model).momentum = 0.5
+        model.encoder, model.head = (torch.compile(part, backend="eager") for part in (model.encoder, model.head))
+        onenet.save(model, tmp_path / "model.safetensors")
+        check_same_weights(onenet.load(tmp_path / "model.safetensors"), small())
+
+    def test_files_that_say_what_does_nothing_are_read(self, tmp_path):
+        """What `create_model` refuses now."""
+        model = small()
+        said = {"full_size": False, "spatial_place": "between", "spatial_in": "decoder", "spatial_order": "channel"}
+        card = model.card.replace(arguments={**model.card.arguments, **said})
+        onenet.save(model, tmp_path / "model.safetensors", card)
+        check_same_weights(onenet.load(tmp_path / "model.safetensors"), model)
+
+    def test_a_wrapper_with_a_card_is_saved_and_opened_with_it(self, tmp_path):
+        wrapped = nn.DataParallel(small())
+        wrapped.card = small().card.replace(classes=("sky", "cloud"))
+        onenet.save(wrapped, tmp_path / "model.safetensors")
+        assert onenet.load(tmp_path / "model.safetensors").card.classes == ("sky", "cloud")
+        image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+        expected = onenet.Segmenter(tmp_path / "model.safetensors", runtime="torch")(image).mask
+        assert np.array_equal(onenet.Segmenter(AveragedModel(small().eval()))(image).mask, expected)
 
     def test_missing_folders_are_made(self, tmp_path):
         onenet.save(small(), tmp_path / "a" / "b" / "model.safetensors")

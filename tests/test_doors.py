@@ -130,6 +130,11 @@ WRONG = [
     ("onenet.train('default')", "ConfigError data.root is empty: say where the images are"),
     ("onenet.load_config('default', {'train.epochs': 3})", "ConfigError overrides are a list of 'key=value', as"),
     ("onenet.load_config('default', [3])", "ConfigError overrides are a list of 'key=value', as"),
+    ("onenet.load_config('default', None)", "ConfigError overrides are a list of 'key=value', as"),
+    (
+        "onenet.load_config('default', (x for x in ['train.epochs=3']))",
+        "ConfigError overrides are a list of 'key=value'",
+    ),
     ("onenet.evaluate('m.safetensors', 5)", "ConfigError evaluate takes data as FORMAT:PATH, a recipe's name or"),
     ("onenet.evaluate('m.safetensors', 'demo')", "DataError m.safetensors: no such file"),
     (

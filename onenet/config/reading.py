@@ -134,7 +134,8 @@ def _read_toml(recipe: str) -> dict[str, Any]:
 
 def _parse_overrides(overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
     tables: dict[str, dict[str, Any]] = {}
-    if isinstance(overrides, (str, Mapping)) or not all(isinstance(item, str) for item in overrides):
+    is_list = isinstance(overrides, Sequence) and not isinstance(overrides, str)
+    if not is_list or not all(isinstance(item, str) for item in overrides):
         raise ConfigError(f"overrides are a list of 'key=value', as ['train.epochs=3'], not {overrides!r}")
     for item in overrides:
         key, separator, text = item.partition("=")

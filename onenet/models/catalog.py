@@ -17,7 +17,7 @@ from onenet.models.dabnet import dabnet
 from onenet.models.erfnet import erfnet
 from onenet.models.lraspp import lraspp
 from onenet.models.network import Network
-from onenet.models.onenet import onenet
+from onenet.models.onenet import effective, onenet
 from onenet.models.onenet_x import onenet_x
 from onenet.models.u_lite import u_lite
 from onenet.models.unet import mobilenet_unet, unet
@@ -97,7 +97,7 @@ def create_model(name: str, in_channels: SupportsIndex = 3, num_classes: Support
     for key, value in arguments.items():
         if key == "pretrained":
             others = "onenet.load('pet') gives a trained model, train.init=pet trains on from one (docs/training.md)"
-            raise ConfigError(f"pretrained={value!r}: create_model makes fresh weights; {others}")
+            raise ConfigError(f"pretrained={value!r}: create_model makes fresh weights; leave it out ({others})")
         if key not in known:
             raise ConfigError(f"model {name} has no argument {key!r}: {did_you_mean(key, known)}")
         default = known[key].default
@@ -127,8 +127,10 @@ def arguments_of(card: Card) -> dict[str, Any]:
     """
     if card.architecture not in CATALOG:
         return dict(card.arguments)
-    known = inspect.signature(CATALOG[card.architecture][0]).parameters
-    return {name: argument.default for name, argument in known.items()} | card.arguments
+    builder = CATALOG[card.architecture][0]
+    known = inspect.signature(builder).parameters
+    arguments = {name: argument.default for name, argument in known.items()} | card.arguments
+    return effective(arguments) if builder is onenet else arguments
 
 
 def _plain(value: Any) -> Any:

@@ -74,13 +74,21 @@ def evaluating(model: nn.Module) -> Iterator[None]:
                     part.training = True
 
 
+def unwrapped(model: nn.Module) -> nn.Module:
+    """What `torch.compile`, `DataParallel` or `AveragedModel` wraps; its weights have other names in there."""
+    for name in ("_orig_mod", "module"):
+        if isinstance(inner := getattr(model, name, None), nn.Module):
+            return unwrapped(inner)
+    return model
+
+
 def card_of(model: nn.Module) -> Card:
-    """The card that a model carries.
+    """The card that a model carries, or what it wraps.
 
     Raises:
         ConfigError: it has none, because it was not made by onenet.
     """
-    card = getattr(model, "card", None)
+    card = getattr(model, "card", None) or getattr(unwrapped(model), "card", None)
     if not isinstance(card, Card):
         raise ConfigError(f"a {type(model).__name__} without a card: give one (onenet.card.Card), or use create_model")
     return card

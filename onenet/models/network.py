@@ -84,14 +84,13 @@ class Network(nn.Module):
         return _cropped(logits, (h + factor - 1) // factor, (w + factor - 1) // factor)
 
     def _check(self, image: Tensor) -> None:
-        if not torch.jit.is_tracing():  # to which sizes are tensors
-            check_images(image, self.in_channels)
-            check_precision(image, next(self.parameters(), image).dtype)
+        check_images(image, self.in_channels)
+        check_precision(image, next(self.parameters(), image).dtype)
 
 
 def _cropped(logits: Tensor, height: int, width: int) -> Tensor:
-    """The first rows and columns; in compiled form as a copy, whose strides say nothing of what was cut off."""
-    if not torch.compiler.is_compiling():
+    """The first rows and columns; in exported form as a copy, whose strides say nothing of what was cut off."""
+    if not getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)():  # of torch 2.7
         return logits[:, :, :height, :width]
     return logits.index_select(2, _counted(height, logits)).index_select(3, _counted(width, logits))
 
@@ -108,7 +107,8 @@ def check_images(image: Tensor, in_channels: int) -> None:
             f"the network takes a tensor (b, {in_channels}, h, w), not {type(image).__name__}; "
             "onenet.Segmenter takes arrays and files"
         )
-    if image.ndim != 4 or image.shape[1] != in_channels or 0 in image.shape:
+    has_sizes = torch.jit.is_tracing() or (image.shape[1:2] == (in_channels,) and 0 not in image.shape)  # else tensors
+    if image.ndim != 4 or not has_sizes:
         raise ShapeError(
             f"the network takes images (b, {in_channels}, h, w), not a tensor of shape {tuple(image.shape)}; for other "
             "channels make it with create_model(..., in_channels=N)"

@@ -8,6 +8,7 @@ docs/paper-map.md lists them.
 """
 
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -61,14 +62,14 @@ def onenet(
     _check_choice("spatial_order", spatial_order, ORDERS)
     if spatial_kernel and spatial_kernel % 2 == 0:
         raise ConfigError(f"spatial_kernel={spatial_kernel}: the kernel's length must be odd, or 0 for none")
-    _check_spatial(spatial_kernel, spatial_in, spatial_place, spatial_order)
     missing = {"e": "decoder", "d": "encoder"}.get(replaced)
-    if spatial_kernel and spatial_in == missing:
+    if spatial_in == missing:
         raise ConfigError(
             f"spatial_in={spatial_in!r}: with replaced={replaced!r} the {missing} is 2D and has no such part"
         )
     if missing == "decoder" and (plain_top or spatial_place != "before"):
         raise ConfigError("plain_top and spatial_place concern the 1D decoder, which replaced='e' has not")
+    _check_spatial(spatial_kernel, spatial_in, spatial_place, spatial_order)
     if half and replaced == "d":
         raise ConfigError("half=True: only the 1D encoder's stem can unshuffle; use replaced='e' or 'ed'")
     if not half and not full_size:
@@ -107,14 +108,22 @@ def _decoder(replaced: str, width: int, blocks: int, spatial: Part, place: str, 
     return onenet_decoder(width, blocks, spatial, place == "between", plain_top)
 
 
+def effective(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The same network, with the default for what would do nothing: a file of before may say what is refused now."""
+    defaults: dict[str, Any] = {} if arguments["half"] else {"full_size": True}
+    if not arguments["spatial_kernel"]:
+        defaults |= {"spatial_in": "both", "spatial_place": "before", "spatial_order": "pixel"}
+    elif arguments["spatial_in"] == "encoder":
+        defaults["spatial_place"] = "before"
+    return arguments | defaults
+
+
 def _check_spatial(kernel: int, where: str, place: str, order: str) -> None:
     """Nothing may be asked of a convolution that is not there."""
     asked = {"spatial_in": (where, "both"), "spatial_place": (place, "before"), "spatial_order": (order, "pixel")}
     given = next((f"{key}={found!r}" for key, (found, default) in asked.items() if found != default), "")
     if given and not kernel:
-        raise ConfigError(
-            f"{given}: there is no spatial convolution; give spatial_kernel=9, or choose onenet-ed-4-spatial"
-        )
+        raise ConfigError(f"{given}: there is no spatial convolution; give spatial_kernel=9, too")
     if place != "before" and where == "encoder":
         raise ConfigError(f"spatial_place={place!r} concerns the decoder, which spatial_in='encoder' leaves without")
 

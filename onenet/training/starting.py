@@ -80,7 +80,8 @@ def start_from(network: Network, source: str) -> Start:
         source: what `onenet.load` takes, or a classifier's weights (`backbone_weights`).
 
     Raises:
-        ConfigError: the first kernel does not fit, which would be a start from scratch by another name.
+        ConfigError: the encoder's first kernel or most of its kernels do not fit, which would be a start from scratch
+            by another name.
         DataError: the model cannot be read.
     """
     other = _read(source)
@@ -97,16 +98,19 @@ def start_from(network: Network, source: str) -> Start:
             if adapted.shape == wanted.shape:
                 taken[name] = adapted
     learnt = [name for name, _ in network.named_parameters()]
-    if stem not in taken:  # what follows would get features that it has never seen
+    kernels = [name for name in learnt if name.startswith("encoder.") and ours[name].ndim > 1]
+    few = sum(name in taken for name in kernels) < len(kernels) / 2
+    if stem not in taken or few:  # what follows would get features that it has never seen
+        why = "of whose kernels most do not" if stem in taken else "whose first kernel does not"
         found = f"train.init={source}: it is {other.name}{_sizes(other, network)}"
-        raise ConfigError(f"{found}, whose first kernel does not fit {_name(network)}; choose the same network and "
-                          "sizes, or leave train.init out")  # fmt: skip
+        advice = "choose the same network and sizes, or leave train.init out"
+        raise ConfigError(f"{found}, {why} fit {_name(network)}; {advice}")
     with torch.no_grad():
         for name, tensor in taken.items():
             ours[name].copy_(tensor)
     new = [name for name in learnt if name not in taken]
     line = f"starts from {source} ({other.name}): {len(learnt) - len(new)} of {len(learnt)} weights fit"
-    if network.in_channels != other.in_channels and stem in taken:
+    if network.in_channels != other.in_channels:
         line += f"; images of {network.in_channels} channels instead of {other.in_channels}"
     return Start(line + (f"; new are {_few(new)}" if new else ""), tuple(new), other.seen)
 

@@ -237,6 +237,11 @@ BAD_FILES = {
     "a list": of_a_list,
     "numbers": of_a_module_of_numbers,
     "nothing": of_nothing,
+    "a tensor": lambda path: torch.save(torch.zeros(1), path),
+    "none": lambda path: torch.save(None, path),
+    "a pointer": lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"),
+    "a page": lambda path: path.write_text("<!DOCTYPE html>\n<html>404</html>"),
+    "zeros": lambda path: path.write_bytes(bytes(100)),
     "a folder": Path.mkdir,
     "missing": lambda path: None,
 }
@@ -252,6 +257,7 @@ def test_a_bad_file_is_named_in_one_line_and_runs_nothing(kind, tmp_path):
     assert message.startswith(f"{file}: ")
     assert "\n" not in message
     assert not (tmp_path / "weights.pth.ran").exists()
+    assert ("save its weights alone" in message) == (kind == "hostile")
 
 
 def test_the_hostile_file_would_run_where_code_is_allowed(tmp_path):
@@ -268,9 +274,18 @@ def test_a_pickled_module_says_what_to_save_instead(tmp_path):
         read_torch_file(tmp_path / "weights.pth")
 
 
-def test_names_of_lightning_are_taken(tmp_path):
-    torch.save({"state_dict": {f"model.{key}": value for key, value in state_dict("ed").items()}}, tmp_path / "a.ckpt")
-    assert read_torch_file(tmp_path / "a.ckpt").keys() == state_dict("ed").keys()
+@pytest.mark.parametrize("prefix", ["model.", "_orig_mod.", "model.module.", "model._orig_mod.", "module.model."])
+def test_names_of_wrappers_are_taken_off(prefix, tmp_path):
+    wrapped = {f"{prefix}{key}": value for key, value in state_dict("ed").items()}
+    torch.save({"state_dict": wrapped | {"n_averaged": torch.tensor(3)}}, tmp_path / "a.ckpt")
+    found, expected = read_torch_file(tmp_path / "a.ckpt"), state_dict("ed")
+    assert found.keys() == expected.keys() and all(torch.equal(found[key], expected[key]) for key in expected)
+
+
+def test_two_networks_in_one_file_are_refused(tmp_path):
+    torch.save({"model.a": torch.zeros(1), "a": torch.ones(1)}, tmp_path / "a.ckpt")
+    with pytest.raises(DataError, match="holds two weights called a, one of them as a; save one network alone"):
+        read_torch_file(tmp_path / "a.ckpt")
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])

@@ -230,6 +230,8 @@ class TestWrongArguments:
             ("onenet-e-4", {"spatial_order": "channel"}, "spatial_order='channel': there is no spatial convolution"),
             ("onenet-ed-4", {"spatial_in": "decoder"}, "spatial_in='decoder': there is no spatial convolution"),
             ("onenet-ed-4-spatial", {"spatial_in": "encoder", "spatial_place": "between"}, "concerns the decoder"),
+            ("onenet-e-4", {"spatial_place": "between"}, "concern the 1D decoder"),
+            ("onenet-e-4", {"spatial_in": "decoder"}, "the decoder is 2D and has no such part"),
             ("onenet-ed-4", {"full_size": False}, "full_size=False: only networks with half=True"),
         ],
     )

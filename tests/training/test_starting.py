@@ -78,6 +78,17 @@ def test_what_shares_nothing_is_refused(saved):
         start_from(worn(), "unet-4")
 
 
+def test_a_start_of_which_most_kernels_do_not_fit_is_refused(saved):
+    """Another trunk with the same first layer."""
+    source, network = (onenet.create_model(f"lraspp-mobilenet-v3-{size}") for size in ("small", "large"))
+    with pytest.raises(
+        ConfigError, match=r"it is lraspp-mobilenet-v3-small, of whose kernels most do not fit lraspp-mob"
+    ):
+        start_from(network, saved(source))
+    deeper = onenet.create_model("onenet-e-4", **{**SIZES, "depth": 3})
+    assert "weights fit" in start_from(deeper, saved(worn())).line  # a level more
+
+
 def test_kernels_of_one_channel_that_fit_by_chance_are_no_start(saved):
     source = onenet.create_model("onenet-x-n", width=8, deepest=16, expansion=2)
     network = onenet.create_model("onenet-x-n", width=12, deepest=16)
