@@ -128,7 +128,7 @@ SECTIONS = (
     (
         "Accuracy against INT8 time: the small comparison",
         "pareto-cpu",
-        "Small images and few epochs, narrow rivals and, on two sets, the paper's U-Net at full width, as two CPU "
+        "Small images and few epochs, narrow rivals and, with one seed, the paper's U-Net at full width, as two CPU "
         "cores allow; the full comparison is `--budget gpu25` and needs a GPU. {sets}: images to train, validate and "
         "test.\n\n- Alike for all: the recipe, from scratch (LR-ASPP is usually pre-trained), and the search for the "
         "learning rate, {rates} on the validation images of the first set. unet-4, which takes the longest, has that "
