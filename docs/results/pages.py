@@ -90,7 +90,7 @@ def ahead_of_others(cells: list[dict[str, Any]]) -> str:
         means = {name: statistics.mean(found) for name, found in by_model.items()}
         others = [mean for name, mean in means.items() if not name.startswith("onenet-x")]
         ahead += means["onenet-x-s"] > max(others)
-    return f"on {ahead} of {len(scores)} sets no network of others scores higher, that U-Net included"
+    return f"on {ahead} of {len(scores)} sets no network of others scores higher, the paper's U-Net included"
 
 
 def against_unet_line() -> str:
