@@ -42,6 +42,6 @@ def numbered(names: Mapping[Path, Path]) -> dict[Path, Path]:
 def note_replaced(targets: Iterable[Path]) -> None:
     """Say on standard error which results of before will be written over: somebody may have mended them by hand."""
     if earlier := [target for target in targets if os.path.exists(target)]:
-        more = f" and {len(earlier) - 1} more of before are" if len(earlier) > 1 else " of before is"
+        more = f" and {len(earlier) - 1} more of before will be" if len(earlier) > 1 else " of before will be"
         print(f"note: {earlier[0]}{more} written over; to keep what was mended by hand, choose another --out",
               file=sys.stderr)  # fmt: skip

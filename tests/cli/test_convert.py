@@ -76,7 +76,7 @@ def test_a_foreign_file_is_refused_in_one_line(onenet_command, tmp_path, content
 def test_code_in_a_file_is_not_run(onenet_command, tmp_path):
     torch.save({"weight": Harmful(str(tmp_path / "harm-was-done"))}, tmp_path / "weights.pth")
     assert (
-        "weights.pth: not a file of torch weights that can be read safely"
+        "weights.pth: holds objects that only running their code could read"
         in onenet_command("convert", "weights.pth", "ours.safetensors").error
     )
     assert not (tmp_path / "harm-was-done").exists()

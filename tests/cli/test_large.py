@@ -73,7 +73,7 @@ def test_beyond_the_decoders_limit_strips_are_read_and_nothing_else_unless_asked
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40_000)
     assert predict(photo, "--save", "mask").code == 0
     assert "cutout of an image beyond the decoder's safety limit" in predict(photo, "--save", "cutout").error
-    error = predict(photo.with_suffix(".jpg"), "--save", "mask").error
+    error = predict(photo.with_suffix(".jpg"), "--save", "mask", "--out", "others").error
     assert "290x301 pixels are beyond the decoder's safety limit" in error and "--any-size" in error
     done = predict(photo.with_suffix(".jpg"), "--save", "mask", "--any-size")
     assert done.code == 0 and "is read whole (a progressive JPEG must be decoded whole)" in done.err

@@ -51,8 +51,8 @@ def test_results_of_before_are_named_before_they_are_written_over(predict, album
     assert predict("album/two.png").err == ""
     again = predict("album/two.png", "album/one.png")
     ending = "written over; to keep what was mended by hand, choose another --out\n"
-    assert again.code == 0 and again.err == f"note: predictions/two.png and 1 more of before are {ending}"
-    assert predict("album/one.png", "--save", "mask").err == f"note: predictions/one.png of before is {ending}"
+    assert again.code == 0 and again.err == f"note: predictions/two.png and 1 more of before will be {ending}"
+    assert predict("album/one.png", "--save", "mask").err == f"note: predictions/one.png of before will be {ending}"
     assert predict("album/one.png", "--save", "cutout").err == ""  # the mask stays
 
 

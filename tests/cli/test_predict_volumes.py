@@ -109,7 +109,7 @@ def test_dicom_comes_back_as_dicom(onenet_command, volume_model, tmp_path):
     frames = seg.pixel_array if seg.pixel_array.ndim == 3 else seg.pixel_array[None]
     assert frames.sum() == mask.sum() > 0
     again = onenet_command("predict", volume_model, "series", "--out", "out", "--save", "mask,dicom-seg")
-    assert again.err.startswith("note: out/series.nii.gz and 1 more of before are written over; to keep what was")
+    assert again.err.startswith("note: out/series.nii.gz and 1 more of before will be written over; to keep what was")
     files = {pydicom.dcmread(path).SOPInstanceUID: path for path in (tmp_path / "series").iterdir()}
     for frame, group in zip(frames, seg.PerFrameFunctionalGroupsSequence, strict=True):
         source = group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID

@@ -35,7 +35,7 @@ def test_an_unknown_plan_is_answered_with_the_nearest():
 def test_every_budget_of_the_comparison_can_be_run(budget):
     plan = load_plan("pareto", budget)
     assert (plan.name, plan.budget, plan.split) == ("pareto", budget, "test")
-    assert len(plan.rates) == 2 and plan.seeds
+    assert len(plan.rates) > 1 and plan.seeds
     assert {one.name for one in plan.sets} >= {"nuclei", "pet", "camvid"}
     for model in plan.models:
         name, *sizes = model.split(",")
