@@ -39,6 +39,11 @@ def save(model: nn.Module, path: str | Path, card: Card | None = None) -> None:
     model = unwrapped(model)
     weights = {name.replace("_orig_mod.", ""): tensor for name, tensor in model.state_dict().items()}
     _check_card(card, model, weights, path)
+    try:
+        Card.from_json(card.to_json(), str(path))
+    except (DataError, TypeError, ValueError) as error:
+        reason = str(error.__cause__ or error)
+        raise ConfigError(f"{path}: the card could not be read back ({reason}); mend it (onenet.card.Card)") from None
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with atomic_write(path) as file:
         file.write(safetensors.torch.save(tensors, metadata={"card": card.to_json()}))

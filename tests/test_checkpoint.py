@@ -220,6 +220,19 @@ class TestWriting:
         expected = onenet.Segmenter(tmp_path / "model.safetensors", runtime="torch")(image).mask
         assert np.array_equal(onenet.Segmenter(AveragedModel(small().eval()))(image).mask, expected)
 
+    @pytest.mark.parametrize(
+        "values",
+        [{"size": (0, 0)}, {"fit": "contain"}, {"background": 7}, {"colours": ((0, 0, 0), (0, 0, 300))}],
+        ids=str,
+    )
+    def test_a_card_that_could_not_be_read_back_is_refused(self, tmp_path, values):
+        onenet.save(small(), tmp_path / "model.safetensors")
+        before = (tmp_path / "model.safetensors").read_bytes()
+        card = small().card.replace(**values)
+        with pytest.raises(ConfigError, match=r"model\.safetensors: the card could not be read back \("):
+            onenet.save(small(), tmp_path / "model.safetensors", card)
+        assert (tmp_path / "model.safetensors").read_bytes() == before
+
     def test_missing_folders_are_made(self, tmp_path):
         onenet.save(small(), tmp_path / "a" / "b" / "model.safetensors")
         assert onenet.load(tmp_path / "a" / "b").card.architecture == "onenet-ed-4"

@@ -217,6 +217,8 @@ def _refuse_overwrite(targets: Iterable[Path], sources: Iterable[str]) -> None:
     for target in targets:
         if _identity(target) in photos:
             raise ConfigError(f"{target}: a result would overwrite this photo; choose another --out")
+        if target.parent.name == "masks" and target.exists() and (target.parent.parent / "images").is_dir():
+            raise ConfigError(f"{target}: a result would overwrite this mask of a data set; choose another --out")
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:

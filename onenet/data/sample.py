@@ -102,7 +102,8 @@ class Dataset:
             DataError: it is empty.
         """
         if name == "all":
-            return tuple(item for split in SPLITS for item in self.items.get(split, ()))
+            items = {id(item): item for split in SPLITS for item in self.items.get(split, ())}
+            return tuple(items.values())  # once each, also those that are trained on and in "val", too
         if name not in SPLITS:
             raise ConfigError(f"unknown split {name!r}: {did_you_mean(name, [*SPLITS, 'all'])}")
         if not self.items.get(name):

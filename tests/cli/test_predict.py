@@ -56,6 +56,14 @@ def test_results_of_before_are_named_before_they_are_written_over(predict, album
     assert predict("album/one.png", "--save", "cutout").err == ""  # the mask stays
 
 
+def test_the_masks_of_a_data_set_are_not_written_over(predict, photos, tmp_path):
+    root = photos(count=2)
+    before = {path: path.read_bytes() for path in (root / "masks").iterdir()}
+    line = predict(root / "images", "--out", root / "masks").error
+    assert line.endswith(": a result would overwrite this mask of a data set; choose another --out")
+    assert {path: path.read_bytes() for path in (root / "masks").iterdir()} == before
+
+
 def test_any_kinds_can_be_saved_anywhere(predict, album, tmp_path):
     assert predict("album/two.png", "--save", "probability, cutout", "--out", "a/b").code == 0
     assert written(tmp_path / "a/b") == ["two.cutout.png", "two.probability.npz"]
