@@ -99,7 +99,8 @@ def Segmenter(  # noqa: N802
         card = joined_card([card_of(network) for network in networks], folds)
         return Drawer(EnsembleRunner([EagerRunner(network, threads) for network in networks], card.overlapping), card)
     module = load_model(model) if isinstance(model, (str, Path)) else model
-    return Drawer(EagerRunner(module, threads), card_of(module))
+    card = card_of(module)  # first, since a module of somebody else's may have any attributes
+    return Drawer(EagerRunner(module, threads), card)
 
 
 def train(config: "Config | str | Path", out: "str | Path | None" = None, resume: bool = False) -> Path:

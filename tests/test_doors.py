@@ -124,6 +124,7 @@ WRONG = [
     ("onenet.Segmenter(5)", "ConfigError Segmenter takes a .safetensors file, the folder of a run or a module, not 5"),
     ("onenet.Segmenter('m', threads='2')", "ConfigError threads='2': must be at least 1, a whole number"),
     ("onenet.Segmenter('m', threads=True)", "ConfigError threads=True: must be at least 1, a whole number"),
+    ("onenet.Segmenter(__import__('torch').nn.Conv2d(3, 3, 1))", "ConfigError a Conv2d without a card: give one"),
     ("onenet.train(5)", "ConfigError train takes a configuration, a recipe's name or a .toml file, not 5"),
     ("onenet.train('dmeo')", "ConfigError unknown recipe 'dmeo': did you mean demo?"),
     ("onenet.train('demo', resume=True)", "ConfigError resume continues the run in a folder: give it as out"),

@@ -25,7 +25,8 @@ class EagerRunner:
         if threads is not None:
             torch.set_num_threads(threads)
         self.model = model
-        self.stride = int(getattr(model, "stride", 0) or getattr(getattr(model, "card", None), "stride", 1))
+        inner = unwrapped(model)
+        self.stride = int(getattr(inner, "stride", 0) or getattr(getattr(model, "card", None), "stride", 1))
         self._halo: Halo | None = None
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
