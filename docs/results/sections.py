@@ -134,7 +134,7 @@ SECTIONS = (
         "learning rate, {rates} on the validation images of the first set. unet-4, which takes the longest, has that "
         "of its narrow version, was trained in bf16 and has one seed; that it is behind its narrow version on pets "
         "says that so few epochs and this rate do not suit it, not that it is worse. Two rates are too few: of seven, "
-        "tried since, unet-4 of width 16 wants a lower one, with which it has 0.577 on pets and 0.714 on pets against "
+        "tried since, unet-4 of width 16 wants a lower one, with which it has 0.578 on pets and 0.714 on pets against "
         'background (docs/notebook.md, "Learning rates of the small comparison"); this table is of before.\n- Scores: '
         "mean IoU on the test images of the INT8 file, that of the float one behind it. Of several seeds "
         "mean and standard deviation; with "
