@@ -42,10 +42,13 @@ class Cells:
     def known(self, cell: Cell) -> dict[str, Any] | None:
         """What is known of a cell by an earlier result.
 
-        Where that one tried fewer rates: None until all are tried, and where another rate is now the best one.
+        Where that one tried fewer rates: None until all are tried, and where another rate is now the best one. None,
+        too, where the plan knows another rate.
         """
         one, model, seed = cell
         found = self._earlier.get((one.name, model, seed))
+        if found and self.plan.known_rates.get(model, found["learning_rate"]) != found["learning_rate"]:
+            return None
         if not found or not self._has_new_rates(model):
             return found
         if not self._is_searched(model):

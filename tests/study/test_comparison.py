@@ -186,6 +186,18 @@ def test_a_wider_search_goes_on_from_a_narrower_one(done, plan, tmp_path, monkey
     assert again["rates"] == [1e-3, 1e-2, 0.1] and not again["missing"]
 
 
+def test_a_network_whose_known_rate_is_another_now_is_trained_anew(done, plan, tmp_path):
+    earlier, trainer = done[0], Trainer()
+    rate, name = 0.05, MODELS[0].split(",")[0]
+    changed = replace(plan, known_rates={MODELS[0]: rate})
+    again = run_comparison(changed, str(tmp_path), [], tmp_path / "new", trainer, earlier=earlier)
+    assert trainer.runs == [("one", name, rate), ("two", name, rate)]
+    assert [cell for cell in again["cells"] if cell["model"] == MODELS[1]] == [
+        cell for cell in earlier["cells"] if cell["model"] == MODELS[1]
+    ]
+    assert {cell["learning_rate"] for cell in again["cells"] if cell["model"] == MODELS[0]} == {rate}
+
+
 def test_training_alone_takes_the_rates_and_cells_of_an_earlier_result(done, plan, tmp_path):
     earlier, _ = done
     kept = earlier | {"cells": [cell for cell in earlier["cells"] if cell["set"] == "one"]}
