@@ -12,11 +12,16 @@ import onenet
 from onenet.card import Card
 from onenet.deploy.ensemble import refuse_folds
 from onenet.errors import ConfigError, DataError, describe_os_error, did_you_mean
-from onenet.images import atomic_write
+from onenet.images import SUFFIXES, atomic_write
 from onenet.models.catalog import arguments_of, create_model, list_models
 from onenet.models.eager import card_of, unwrapped
 from onenet.models.network import Network
 from onenet.weights import shipped_file, shipped_names
+
+_ADVICE = (  # on weights alone, which do not say what network they are of
+    "of a network of onenet, use create_model(...), load_state_dict(...) and onenet.save; of the authors' code, "
+    "`onenet convert`"
+)
 
 
 def save(model: nn.Module, path: str | Path, card: Card | None = None) -> None:
@@ -38,8 +43,8 @@ def save(model: nn.Module, path: str | Path, card: Card | None = None) -> None:
     card = (card or card_of(model)).replace(version=onenet.__version__)
     model = unwrapped(model)
     weights = {name.replace("_orig_mod.", ""): tensor for name, tensor in model.state_dict().items()}
-    _check_card(card, model, weights, path)
     try:
+        _check_card(card, model, weights, path)
         Card.from_json(card.to_json(), str(path))
     except (DataError, TypeError, ValueError) as error:
         reason = str(error.__cause__ or error)
@@ -87,7 +92,7 @@ def _read(file: Path, weights: bool) -> tuple[Card, dict[str, Tensor]]:
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({describe_os_error(error)})") from None
     if "card" not in metadata:
-        raise DataError(f"{file}: holds weights but no card, so it was not saved by onenet; see `onenet convert`")
+        raise DataError(f"{file}: holds weights but no card, so it was not saved by onenet; {_ADVICE}")
     return Card.from_json(metadata["card"], str(file)), tensors
 
 
@@ -181,8 +186,11 @@ def _weights_file(path: str | Path) -> Path:
         )
     if file.name == "last.ckpt":
         raise ConfigError(f"{file}: holds what --resume needs; the model is {file.with_name('model.safetensors')}")
+    if file.suffix.lower() in SUFFIXES:
+        raise ConfigError(f"{file}: is an image, not a model; the model comes first: a .safetensors file, the folder "
+                          f"of a run, or {', '.join(shipped_names())}")  # fmt: skip
     if file.suffix in (".pth", ".pt", ".ckpt"):
-        raise ConfigError(f"{file}: load takes .safetensors; turn the authors' weights into it with `onenet convert`")
+        raise ConfigError(f"{file}: load takes .safetensors; {_ADVICE}")
     if file.is_dir():  # of a run
         refuse_folds(file)
         if not (file / "model.safetensors").is_file():

@@ -35,9 +35,10 @@ class TrainError(OneNetError, RuntimeError):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of an error message for an unknown `word`: the nearest known ones, else all of them."""
     known = list(known)
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    by_letters = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), by_letters, n=3, cutoff=0.6)
     if near:
-        return f"did you mean {' or '.join(near)}?"
+        return f"did you mean {' or '.join(by_letters[name] for name in near)}?"
     return f"choose from {', '.join(known)}" if known else "there is none"
 
 

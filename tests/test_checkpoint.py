@@ -352,7 +352,12 @@ class TestOtherPaths:
 
     @pytest.mark.parametrize("suffix", ["pth", "pt", "ckpt"])
     def test_pickled_weights_name_convert(self, tmp_path, suffix):
-        check_refused(ConfigError, tmp_path / f"model.{suffix}", "onenet convert")
+        check_refused(ConfigError, tmp_path / f"model.{suffix}", "onenet convert", "load_state_dict", "onenet.save")
+
+    @pytest.mark.parametrize("name", ["photo.png", "photo.JPG"])
+    def test_an_image_is_no_model(self, name, tmp_path):
+        (tmp_path / name).write_bytes(b"pixels")
+        check_refused(ConfigError, tmp_path / name, "is an image, not a model; the model comes first")
 
     @pytest.mark.parametrize("name", ["onenet-ed-4", "unet-4"])
     def test_an_architecture_has_no_weights(self, name, tmp_path, monkeypatch):

@@ -259,6 +259,22 @@ class TestTrainAndEvaluate:
         assert (onenet.train(config, tmp_path / "run", resume=True) / "report.json").is_file()
 
 
+def test_a_card_with_a_value_of_another_kind_is_one_line(tmp_path):
+    """In a process of its own, where no types are checked at calls."""
+    said = in_a_fresh_python(f"""
+import onenet
+model = onenet.create_model("onenet-e-4", width=4, depth=2)
+for name in ("classes", "colours", "size", "arguments", "architecture"):
+    try:
+        onenet.save(model, {str(tmp_path / "model.safetensors")!r}, model.card.replace(**{{name: None}}))
+    except onenet.errors.ConfigError as error:
+        print(error)
+""")
+    lines = said.splitlines()
+    assert len(lines) == 5 and not list(tmp_path.iterdir())
+    assert all(line.startswith(f"{tmp_path}/model.safetensors: ") and "card" in line for line in lines)
+
+
 def test_python_m_onenet_is_the_command_line():
     done = subprocess.run([sys.executable, "-m", "onenet", "--version"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

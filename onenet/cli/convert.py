@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from onenet.cli.names import note_replaced
+
 
 def convert(
     source: Annotated[Path, typer.Argument(help="The authors' .pth file; with --to-authors one of our models.")],
@@ -13,6 +15,7 @@ def convert(
 ) -> None:
     """Convert weights; which network they belong to is read off their names and shapes. No code in the file is run."""
     _check_target(source, target, (".pth", ".pt") if to_authors else (".safetensors",))
+    note_replaced([target], "to keep it, choose another name")
     if to_authors:
         _write_authors(source, target)
     else:
@@ -44,7 +47,7 @@ def _write_authors(source: Path, target: Path) -> None:
     from onenet.images import atomic_write
     from onenet.models.authors import to_authors
 
-    state = to_authors(load(source))
+    state = to_authors(load(str(source)))
     buffer = io.BytesIO()
     torch.save(state, buffer)
     with atomic_write(target) as file:

@@ -39,9 +39,10 @@ def numbered(names: Mapping[Path, Path]) -> dict[Path, Path]:
     return found
 
 
-def note_replaced(targets: Iterable[Path]) -> None:
-    """Say on standard error which results of before will be written over: somebody may have mended them by hand."""
+def note_replaced(
+    targets: Iterable[Path], keeping: str = "to keep what was mended by hand, choose another --out"
+) -> None:
+    """Say on standard error which files of before will be written over: somebody may have mended them by hand."""
     if earlier := [target for target in targets if os.path.exists(target)]:
         more = f" and {len(earlier) - 1} more of before will be" if len(earlier) > 1 else " of before will be"
-        print(f"note: {earlier[0]}{more} written over; to keep what was mended by hand, choose another --out",
-              file=sys.stderr)  # fmt: skip
+        print(f"note: {earlier[0]}{more} written over; {keeping}", file=sys.stderr)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from onenet.config import Config
     from onenet.training.run import Epoch, Run
 
+FEW = 50  # images to train on
 LINES = 10  # at least, over a run in whose epochs nothing is validated
 
 
@@ -122,6 +123,9 @@ def print_beginning(run: "Run") -> None:
     train = run.config.train
     for note in (*run.dataset.notes, *run.batches.notes):
         print(f"note: {note}")
+    if run.config.name == "default" and _are_few(run):
+        data = f"{run.config.data.format}:{run.config.data.root}"
+        print(f"note: the recipe few is for up to {FEW} images: onenet train few --data {data}")
     if run.started_from:
         print(f"note: {run.started_from}")
     if run.kept:
@@ -137,6 +141,13 @@ def print_beginning(run: "Run") -> None:
     elif run.stopped_early:
         print(f"note: the run stopped early after epoch {run.finished_epochs} (train.patience={train.patience})")
     print(describe(run), flush=True)
+
+
+def _are_few(run: "Run") -> bool:
+    from onenet.config import VOLUMES
+
+    images = run.config.data.format not in VOLUMES and not run.config.train.overfit
+    return images and len(run.dataset.split("train")) <= FEW
 
 
 def describe(run: "Run") -> str:

@@ -98,6 +98,8 @@ def _spec_table(spec: str) -> dict[str, Any]:
     format_, separator, path = head.partition(":")
     if not separator or not path:
         known = ", ".join(f"{name}:PATH" for name in FORMATS)
+        if Path(spec).is_dir():
+            known = f"folder:{spec} for images and masks; or {known}"
         raise ConfigError(f"data {spec!r} is neither FORMAT:PATH nor a recipe: choose from {known}")
     changes = _parse_overrides([f"data.{part}" for part in rest]).get("data", {})
     return {"format": format_, "root": path, **changes}
@@ -141,7 +143,7 @@ def _parse_overrides(overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
         key, separator, text = item.partition("=")
         section, dot, name = key.strip().partition(".")
         if not separator or not dot or not name:
-            raise ConfigError(f"{item!r} is not key=value{_hint(key.strip())}")
+            raise ConfigError(f"{item!r} is not SECTION.KEY=VALUE{_hint(key.strip())}")
         tables.setdefault(section, {})[name] = _parse_value(text.strip())
     return tables
 

@@ -234,7 +234,7 @@ def split_items(
     them validates; the test is the same for every fold.
 
     Raises:
-        ConfigError: there is no such fold.
+        ConfigError: there is no such fold, or the shares leave nothing to train on.
         DataError: too few images for that.
     """
     order = [items[i] for i in np.random.default_rng(seed).permutation(len(items))]
@@ -243,6 +243,9 @@ def split_items(
         return _folded(order, counts[1], folds, fold)
     if len(items) - sum(counts) < 1:
         needed = 1 + sum(share > 0 for share in (val, test))
+        if len(items) >= needed:
+            raise ConfigError(f"data.val={val:g} and data.test={test:g} leave none of {len(items)} images to train on; "
+                              "lower them")  # fmt: skip
         raise DataError(f"{_where(items)}: {len(items)} image(s) with a mask, but at least {needed} are needed to "
                         "train, validate and test on different ones")  # fmt: skip
     return _by_name(order[sum(counts) :], order[: counts[0]], order[counts[0] : sum(counts)])

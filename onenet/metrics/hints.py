@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from onenet.metrics import confusion
 from onenet.metrics.report import Report
 
-_MUCH = 0.1  # mean IoU that other names of the classes must gain before they are suspected
+_MUCH, _GOOD = 0.1, 0.4  # mean IoU that other names of the classes must gain, and reach, before they are suspected
 _SHOWN = 5
 
 
@@ -73,7 +73,7 @@ def _swapped(report: Report) -> list[str]:
     renamed = confusion.mean_over_classes(confusion.iou(report.matrix[:, columns]))
     moved = [(i, j) for i, j in zip(rows, columns, strict=True) if i != j and matrix[i].any()]
     mostly = [(i, j) for i, j in moved if 2 * matrix[i, j] > matrix[i].sum()]
-    if 2 * len(mostly) <= len(moved) or renamed - report.mean_iou < _MUCH:
+    if 2 * len(mostly) <= len(moved) or renamed - report.mean_iou < _MUCH or renamed < _GOOD:
         return []
     pairs = _listed([f"{report.classes[i]} is mostly predicted as {report.classes[j]}" for i, j in mostly])
     return [

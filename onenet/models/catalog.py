@@ -89,6 +89,8 @@ def create_model(name: str, in_channels: SupportsIndex = 3, num_classes: Support
     if not isinstance(name, str):
         raise ConfigError(f"the name of a model is a word such as 'onenet-ed-4', not {name!r}")
     if name not in CATALOG:
+        if name in shipped_names():
+            raise ConfigError(f"{name!r} is a trained model of the package: onenet.load({name!r}) gives it")
         raise ConfigError(f"unknown model {name!r}: {did_you_mean(name, CATALOG)}")
     builder, defaults = CATALOG[name]
     known = inspect.signature(builder).parameters

@@ -25,7 +25,7 @@ import torch
 import onenet
 from onenet.config import Config, load_config
 from onenet.errors import ConfigError, DataError
-from onenet.images import atomic_write
+from onenet.images import SUFFIXES, atomic_write
 
 FILES = ("config.toml", "environment.json", "log.csv", "model.safetensors", "last.ckpt", "report.json", "report.html")
 COLUMNS = (
@@ -63,9 +63,18 @@ class RunFolder:
             raise ConfigError(f"{self.path}: is a file, not a folder; choose another --out")
         if self._was_begun():
             self._clear_pictures()
+        else:
+            self._refuse_images()
         self.sweep()
         self._write_text("config.toml", config.to_toml())
         self._write_text("environment.json", json.dumps(environment(), indent=2))
+
+    def _refuse_images(self) -> None:
+        """Keep the files of a run out of a folder of photos, where its pictures would be among theirs."""
+        found = next((path for path in _files(self.path) if path.suffix.lower() in SUFFIXES), None)
+        if found or all((self.path / name).is_dir() for name in ("images", "masks")):
+            why = f"holds images ({found.name})" if found else "holds images and masks"
+            raise ConfigError(f"{self.path}: {why}, so it is no place for a run; choose another --out")
 
     def sweep(self) -> None:
         """Remove half-written files that a kill has left."""
@@ -150,6 +159,10 @@ class RunFolder:
     def _write_text(self, name: str, text: str) -> None:
         with atomic_write(self.path / name) as file:
             file.write(text.encode())
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def environment() -> dict[str, Any]:

@@ -102,9 +102,9 @@ def start_from(network: Network, source: str) -> Start:
     few = sum(name in taken for name in kernels) < len(kernels) / 2
     if stem not in taken or few:  # what follows would get features that it has never seen
         why = "of whose kernels most do not" if stem in taken else "whose first kernel does not"
-        found = f"train.init={source}: it is {other.name}{_sizes(other, network)}"
+        theirs, own = _differing_sizes(other, network)
         advice = "choose the same network and sizes, or leave train.init out"
-        raise ConfigError(f"{found}, {why} fit {_name(network)}; {advice}")
+        raise ConfigError(f"train.init={source}: it is {other.name}{theirs}, {why} fit {_name(network)}{own}; {advice}")
     with torch.no_grad():
         for name, tensor in taken.items():
             ours[name].copy_(tensor)
@@ -137,14 +137,15 @@ def _read(source: str) -> _Source:
     return _Source(_name(other), arguments_of(card_of(other)), other.state_dict(), other.in_channels, seen)
 
 
-def _sizes(other: _Source, network: Network) -> str:
-    """What the arguments of a network of the same name are, where they differ."""
+def _differing_sizes(other: _Source, network: Network) -> tuple[str, str]:
+    """What the arguments of two networks of one name are, where they differ: of what is started from, of `network`."""
     ours = arguments_of(card_of(network))
     if other.name != _name(network):
-        return ""
-    shared = {key: value for key, value in ours.items() if key not in ("in_channels", "num_classes")}
-    differ = [f"{key}={other.arguments[key]!r}" for key, value in shared.items() if other.arguments[key] != value]
-    return f" with {', '.join(differ)}" if differ else ""
+        return "", ""
+    shared = [key for key in ours if key not in ("in_channels", "num_classes")]
+    differ = [key for key in shared if other.arguments[key] != ours[key]]
+    named = [", ".join(f"{key}={of[key]!r}" for key in differ) for of in (other.arguments, ours)]
+    return (f" with {named[0]}", f" with {named[1]}") if differ else ("", "")
 
 
 def _for_channels(weight: Tensor, before: int, after: int) -> Tensor:

@@ -86,6 +86,17 @@ def test_a_file_is_not_converted_onto_itself(onenet_command, authors):
     assert "the same file" in onenet_command("convert", authors, f"./{authors}").error
 
 
+def test_a_file_that_will_be_written_over_is_named(onenet_command, authors):
+    assert onenet_command("convert", authors, "ours.safetensors").err == ""
+    line = "note: ours.safetensors of before will be written over; to keep it, choose another name\n"
+    assert onenet_command("convert", authors, "ours.safetensors").err == line
+
+
+def test_a_model_of_the_package_is_known_by_its_name(onenet_command):
+    line = onenet_command("convert", "--to-authors", "pet", "pet.pth").error
+    assert line.startswith("onenet-x-s: the authors' code has no such network")
+
+
 def test_the_ending_says_what_is_written(onenet_command, authors, tmp_path):
     assert "saved as .safetensors" in onenet_command("convert", authors, "ours.pt").error
     assert not (tmp_path / "ours.pt").exists()

@@ -67,6 +67,11 @@ def test_a_wrong_spec_is_one_line(onenet_command, verb, spec, words):
     assert words in onenet_command("data", verb, spec).error
 
 
+def test_a_folder_without_its_format_is_answered_with_it(onenet_command, photos):
+    photos()
+    assert "choose from folder:photos for images and masks; or" in onenet_command("data", "check", "photos").error
+
+
 def test_a_sheet_is_written(onenet_command, photos, tmp_path):
     done = onenet_command("data", "show", f"folder:{photos(count=8, values=(0, 255))}", "data.size=32")
     assert done.code == 0

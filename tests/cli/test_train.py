@@ -36,8 +36,8 @@ def test_a_run_leaves_its_folder_and_prints_scores_and_what_to_do_next(train, tm
         "config.toml", "environment.json", "log.csv", "model.safetensors", "last.ckpt", "report.json", "report.html",
         "examples",
     }  # fmt: skip
-    assert done.out.startswith("onenet-e-4 (")
-    assert all(count in done.out.splitlines()[0] for count in ("4 train", "1 val", "1 test", "cpu", "32-true"))
+    line = next(line for line in done.out.splitlines() if line.startswith("onenet-e-4 ("))
+    assert all(count in line for count in ("4 train", "1 val", "1 test", "cpu", "32-true"))
     assert "epoch 2/2  loss " in done.out
     assert "| class 1 |" in done.out
     assert "onenet predict run/model.safetensors" in done.out
@@ -66,6 +66,14 @@ def test_data_may_be_a_recipe_or_carry_keys(onenet_command, photos):
 def test_a_folder_named_like_a_number_is_a_folder(onenet_command):
     shown = tomllib.loads(onenet_command("train", "--data", "folder:2024", "--print").out)
     assert shown["data"]["root"] == "2024"
+
+
+def test_few_images_are_pointed_to_their_recipe(onenet_command, photos, tiny):
+    data = f"folder:{photos(count=8)}"
+    note = f"note: the recipe few is for up to 50 images: onenet train few --data {data}"
+    assert note in onenet_command("train", "--data", data, "--out", "first", *tiny).out
+    assert note not in onenet_command("train", "few", "--data", data, "--out", "second", *tiny).out
+    assert note not in onenet_command("train", "--data", data, "--out", "third", *tiny, "train.overfit=2").out
 
 
 def test_masks_of_0_and_255_are_noted(onenet_command, photos, tiny):

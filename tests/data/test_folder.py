@@ -133,6 +133,12 @@ def test_too_few_images_are_refused_with_their_number(photos, count):
         opened(photos(count=count))
 
 
+def test_shares_that_leave_nothing_to_train_on_are_refused(photos):
+    spec = f"folder:{photos(count=8)},val=0.9,test=0.9"
+    with pytest.raises(ConfigError, match=r"data\.val=0\.9 and data\.test=0\.9 leave none of 8 images to train on"):
+        open_dataset(parse_spec(spec))
+
+
 def test_a_split_depends_on_its_seed_alone(photos):
     root = photos(count=20)
     first, again, other = (opened(root, f"split_seed={seed}").items for seed in (1, 1, 2))

@@ -64,10 +64,16 @@ def test_classes_that_are_merely_confused_are_not_called_swapped():
 
 
 @pytest.mark.parametrize(
-    "matrix", [[[2, 2814], [0, 256]], [[245, 2571], [13, 243]], [[123, 615, 4400], [0, 0, 494], [11, 89, 412]]]
+    "matrix",
+    [
+        [[2, 2814], [0, 256]],
+        [[245, 2571], [13, 243]],
+        [[123, 615, 4400], [0, 0, 494], [11, 89, 412]],
+        [[200, 700, 100], [650, 250, 100], [150, 50, 20]],
+    ],
 )
 def test_a_network_that_has_learned_little_is_not_called_swapped(matrix):
-    """Under another order its mean IoU would be higher by more than 0.1, but the small classes are not mostly moved."""
+    """Under another order its mean IoU would be higher by more than 0.1, but few classes move, or it would be low."""
     assert hinted(matrix) == ()
 
 

@@ -99,12 +99,16 @@ class TestNames:
 
 class TestWrongArguments:
     @pytest.mark.parametrize(
-        ("name", "nearest"), [("onenet-ed4", "onenet-ed-4"), ("unet_4", "unet-4"), ("resnet34", "resnet34-unet")]
+        ("name", "nearest"), [("onenet-ed4", "onenet-ed-4"), ("unet_4", "unet-4"), ("UNET-4", "unet-4")]
     )
     def test_an_unknown_name_suggests_the_nearest(self, name, nearest):
         with pytest.raises(ConfigError, match=f"unknown model '{name}': did you mean .*{nearest}") as caught:
             onenet.create_model(name)
         assert "\n" not in str(caught.value)
+
+    def test_a_trained_model_is_told_from_an_architecture(self):
+        with pytest.raises(ConfigError, match=r"'pet' is a trained model of the package: onenet\.load\('pet'\)"):
+            onenet.create_model("pet")
 
     def test_a_name_unlike_any_lists_them_all(self):
         with pytest.raises(ConfigError, match=r"choose from unet-4, unet-5, .*, onenet-d-4, .*, u-lite$"):

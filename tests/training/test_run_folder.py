@@ -33,6 +33,18 @@ def test_a_folder_with_any_file_of_a_run_is_refused(tmp_path, name):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
 
 
+@pytest.mark.parametrize(("made", "why"), [("photo.JPG", r"holds images \(photo\.JPG\)"),
+                                           ("masks/photo.png", "holds images and masks")])  # fmt: skip
+def test_a_folder_of_photos_is_refused_and_left_as_it_is(tmp_path, made, why):
+    (tmp_path / "images").mkdir()
+    (tmp_path / made).parent.mkdir(exist_ok=True)
+    (tmp_path / made).write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ConfigError, match=rf"{why}, so it is no place for a run; choose another --out"):
+        RunFolder(tmp_path).begin(CONFIG)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_folder_with_other_files_is_used(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     RunFolder(tmp_path).begin(CONFIG)

@@ -94,7 +94,11 @@ def test_kernels_of_one_channel_that_fit_by_chance_are_no_start(saved):
     network = onenet.create_model("onenet-x-n", width=12, deepest=16)
     strips = [name for name, weight in network.state_dict().items() if "encoder.blocks.2" in name and weight.ndim == 4]
     assert any(source.state_dict()[name].shape == network.state_dict()[name].shape for name in strips)
-    with pytest.raises(ConfigError, match=r"it is onenet-x-n with width=8, expansion=2, whose first kernel does"):
+    with pytest.raises(
+        ConfigError,
+        match=r"it is onenet-x-n with width=8, expansion=2, whose first kernel does "
+        r"not fit onenet-x-n with width=12, expansion=1; choose",
+    ):
         start_from(network, saved(source))
 
 

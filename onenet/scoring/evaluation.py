@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import onenet
 from onenet.card import Card
-from onenet.cases import open_cases, segmented_cases
-from onenet.config import VOLUMES, DataConfig, parse_spec
-from onenet.data import Dataset, Item, VolumeDataset, open_dataset
-from onenet.data.classes import find_class_table
-from onenet.data.remembered import remembered, shown
+from onenet.cases import segmented_cases
+from onenet.config import DataConfig
+from onenet.data import Dataset, Item, VolumeDataset
 from onenet.deploy.segmenter import Segmenter
-from onenet.errors import ConfigError, DataError, OneNetError
+from onenet.errors import ConfigError, DataError
 from onenet.images import atomic_write
 from onenet.metrics.case_scoring import score_cases
 from onenet.metrics.cases import CaseReport
@@ -26,11 +24,11 @@ from onenet.metrics.evaluation import predicted_mask, score
 from onenet.metrics.page import Strip, write_page
 from onenet.metrics.report import Report
 from onenet.metrics.volume import TOLERANCE
+from onenet.scoring.opening import few, open_for, open_spec
 
 if TYPE_CHECKING:
     from torch import nn
 
-_NAMED = 5  # files that a note names
 _WITHOUT_SCIPY = (
     "without scipy there are no boundary F, objects, calibration and intervals: pip install 'onenet-seg[scores]'"
 )
@@ -150,68 +148,6 @@ def _of_cases(
     return Evaluation(report, segmenter, dataset, notes, of_cases, tuple(strips))
 
 
-def open_spec(card: Card, spec: str) -> tuple[Dataset, tuple[str, ...]]:
-    """Open what a SPEC names; where it does not say how to split or how masks are read, as in the model's training.
-
-    Returns:
-        The data set, and a note where its masks are read by what the model remembers.
-
-    Raises:
-        OneNetError: as `parse_spec` and `open_for`.
-    """
-    alone = parse_spec(spec)
-    data = parse_spec(spec, base={**card.training.get("split", {}), **remembered(card, alone)})
-    settings = shown(alone, data)
-    note = f"masks are read as in the model's training: {settings}"
-    try:
-        return open_for(card, data), (note,) if settings else ()
-    except OneNetError as error:
-        raise type(error)(f"{error} ({note})") if settings else error from None
-
-
-def open_for(card: Card, data: DataConfig) -> Dataset:
-    """Open a data set as a model needs it: its channels and range of values, and its classes where the data name none.
-
-    Raises:
-        DataError: its classes are not the model's.
-    """
-    if data.overlapping and not card.overlapping:
-        raise DataError(f"{data.root}: its classes may overlap (data.overlapping), but the model gives each pixel one "
-                        "class; use a model that was trained with data.overlapping=true")  # fmt: skip
-    if data.format in VOLUMES:
-        dataset: Dataset = open_cases(card, _with_classes(card, data))
-    else:
-        data = dataclasses.replace(data, in_channels=card.in_channels, overlapping=card.overlapping)
-        if data.value_range == (0, 0):
-            data = dataclasses.replace(data, value_range=card.value_range)
-        dataset = open_dataset(_with_classes(card, data))
-    if card.volume and not isinstance(dataset, VolumeDataset):
-        raise DataError(f"{dataset.name} holds images, but the model was trained on volumes; use volumes")
-    if dataset.num_classes != card.num_classes:
-        raise DataError(
-            f"{dataset.name} has {dataset.num_classes} classes ({_few(dataset.classes)}), but the model has "
-            f"{card.num_classes} ({_few(card.classes)}); use the data that it was trained for"
-        )
-    if card.overlapping != dataset.overlapping:
-        theirs, ours = "has one class per pixel", "model's classes may overlap"
-        if dataset.overlapping:
-            theirs, ours = "has classes that may overlap", "model gives each pixel one class"
-        raise DataError(f"{dataset.name} {theirs}, but the {ours}; use the data that it was trained for")
-    return dataset
-
-
-def _with_classes(card: Card, data: DataConfig) -> DataConfig:
-    """The model's classes stand in where a folder says nothing of its own; the other formats say which they have."""
-    if data.format not in ("folder", "volumes") or find_class_table(Path(data.root).expanduser(), data.class_table):
-        return data
-    if not data.class_values and not data.num_classes:
-        background = -1 if card.background is None else card.background
-        data = dataclasses.replace(data, num_classes=card.num_classes, background=background)
-    if not data.class_names and (data.num_classes or len(data.class_values)) == card.num_classes:
-        data = dataclasses.replace(data, class_names=card.classes)
-    return data
-
-
 def fingerprint(item: Item) -> str:
     """Eight characters that stand for an image in a card, so that a score on trained images is noticed.
 
@@ -236,12 +172,7 @@ def _skipped(items: Sequence[Item], report: Report, unit: str = "images") -> lis
     missing = Counter(item.name for item in items) - Counter(name for name, _ in report.per_image)
     if not missing:
         return []
-    return [f"{missing.total()} of {len(items)} {unit} cannot be read and were left out: {_few(list(missing))}"]
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return [f"{missing.total()} of {len(items)} {unit} cannot be read and were left out: {few(list(missing))}"]
 
 
 def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
@@ -266,7 +197,7 @@ def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
 def _differing(theirs: Sequence[str], ours: Sequence[str]) -> tuple[str, str]:
     """The names that differ, of two lists of one length."""
     pairs = [pair for pair in zip(theirs, ours, strict=True) if pair[0] != pair[1]]
-    return _few([a for a, _ in pairs]), _few([b for _, b in pairs])
+    return few([a for a, _ in pairs]), few([b for _, b in pairs])
 
 
 def write_report(

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_networks import tiny_network
 
 import onenet
 from onenet.config import parse_spec
@@ -216,12 +217,6 @@ def test_an_unreadable_image_may_have_the_name_of_one_in_another_split(tmp_path,
 # --- a data set is opened as its model needs it
 
 
-def tiny_network(classes, **arguments):
-    network = onenet.create_model("onenet-e-4", num_classes=len(classes), width=4, depth=2, stem_repeat=1, **arguments)
-    network.card = network.card.replace(classes=tuple(classes))
-    return network
-
-
 def test_names_that_the_data_gives_are_kept_and_the_difference_is_told(photos):
     root = photos()
     (root / "classes.txt").write_text("nothing\nsquare\n")
@@ -235,18 +230,6 @@ def test_a_class_table_with_another_number_of_classes_is_refused(photos):
     (root / "classes.txt").write_text("background\nsquare\ncircle\n")
     with pytest.raises(DataError, match=r"has 3 classes \(background, square, circle\), but the model has 2"):
         evaluate(tiny_network(["background", "square"]), parse_spec(f"folder:{root}"), "all")
-
-
-def test_names_in_the_spec_win(photos):
-    spec = dataclasses.replace(parse_spec(f"folder:{photos()}"), class_names=("none", "some"))
-    assert open_for(tiny_network(["background", "square"]).card, spec).classes == ("none", "some")
-
-
-def test_mask_values_in_the_spec_are_kept_and_the_model_names_them(photos):
-    spec = dataclasses.replace(parse_spec(f"folder:{photos(values=(7, 128))}"), class_values=("7", "128"))
-    dataset = open_for(tiny_network(["background", "square"]).card, spec)
-    assert dataset.classes == ("background", "square")
-    assert set(np.unique(dataset.read(dataset.split("test")[0]).mask)) == {0, 1}
 
 
 def camvid(root, labels):
@@ -268,19 +251,6 @@ def test_the_formats_with_their_own_classes_are_scored_with_these(tmp_path):
     assert renamed.notes == ("the data calls its classes sky; the model calls them heaven",)
     with pytest.raises(DataError, match=r"town has 11 classes \(sky, building, pole, road, pavement and 6 more\)"):
         evaluate(tiny_network(["background", "square"]), parse_spec(f"camvid:{root}"))
-
-
-def test_images_are_read_with_the_range_of_values_of_the_training(tmp_path, photos):
-    root = photos(count=4)
-    deep = np.linspace(0, 4095, 24 * 20).reshape(24, 20).astype(np.uint16)
-    for path in (root / "images").iterdir():
-        Image.fromarray(deep).save(path)
-    card = tiny_network(["background", "square"], in_channels=1).card.replace(value_range=(0.0, 4095.0))
-    dataset = open_for(card, parse_spec(f"folder:{root}"))
-    image = dataset.read(dataset.split("test")[0]).image
-    np.testing.assert_allclose(image[..., 0], deep / 4095, atol=1e-6)
-    own = open_for(card, dataclasses.replace(parse_spec(f"folder:{root}"), value_range=(0.0, 8190.0)))
-    assert own.read(own.split("test")[0]).image.max() == pytest.approx(0.5)
 
 
 # --- classes that overlap
