@@ -102,9 +102,9 @@ def start_from(network: Network, source: str) -> Start:
     few = sum(name in taken for name in kernels) < len(kernels) / 2
     if stem not in taken or few:  # what follows would get features that it has never seen
         why = "of whose kernels most do not" if stem in taken else "whose first kernel does not"
-        theirs, own = _differing_sizes(other, network)
+        with_sizes, own_sizes = _differing_sizes(other, network)
         advice = "choose the same network and sizes, or leave train.init out"
-        raise ConfigError(f"train.init={source}: it is {other.name}{theirs}, {why} fit {_name(network)}{own}; {advice}")
+        raise ConfigError(f"train.init={source}: it is {other.name}{with_sizes}, {why} fit {_name(network)}{own_sizes}; {advice}")
     with torch.no_grad():
         for name, tensor in taken.items():
             ours[name].copy_(tensor)
