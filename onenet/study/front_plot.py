@@ -135,11 +135,17 @@ def _labels(files: Mapping[str, Sequence[Place]], best: Sequence[Place]) -> dict
                 (x - wide / 2, y + 19 + away), (x - wide / 2, y - 9 - away),
             )
         ]  # fmt: skip
-        inside = [one for one in tries if one[0] >= LEFT - 6 and one[0] + wide <= WIDTH] or tries
+        inside = [one for one in tries if _is_inside(one, wide)] or tries
         met = [[sum(_meet(_box(one, wide), other) for other in those) for those in (taken, lines)] for one in inside]
         labels[name] = inside[met.index(min(met))]
         taken.append(_box(labels[name], wide))
     return labels
+
+
+def _is_inside(label: Place, wide: float) -> bool:
+    """Whether a name is clear of both axes and of the picture's right edge."""
+    x, y = label
+    return x >= LEFT + 2 and x + wide <= WIDTH and y <= BOTTOM - 4
 
 
 def _steps(start: Place, end: Place) -> Iterator[tuple[float, float, float, float]]:
