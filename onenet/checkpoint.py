@@ -181,8 +181,8 @@ def _weights_file(path: str | Path) -> Path:
     file = shipped_file(path) or Path(path)
     if file.suffix.lower() == ".onnx":
         raise ConfigError(
-            f"{file}: an exported file has no torch module; onenet.Segmenter runs it, "
-            "or load the .safetensors file that it was made from"
+            f"{file}: an exported file has no torch weights; onenet.Segmenter and `onenet predict` run it, "
+            "for all else take the .safetensors file that it was made from"
         )
     if file.name == "last.ckpt":
         raise ConfigError(f"{file}: holds what --resume needs; the model is {file.with_name('model.safetensors')}")

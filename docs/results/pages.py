@@ -180,6 +180,7 @@ def choice_markdown() -> str:
     result = record["result"]
     size, threads = result["sizes"][0], result["threads"]
     about = f"INT8 files at {size}x{size}, {threads} threads of {record['processor']}, random weights; "
+    about += "only ratios within this table hold, for the machine is shared and not always as fast; "
     epochs = next(cell["epochs"] for cell in cells if cell["set"] == "pet")
     about += f"scores of the small comparison, whose {epochs} epochs are too few for U-Net, above all at full width."
     return "\n".join(["", *lines, "", about, ""])

@@ -28,6 +28,7 @@ def table2_markdown(rows: list[dict[str, Any]]) -> str:
     """Rows of `onenet.bench.complexity.table2` as a Markdown table; "ours / paper" where the paper has a figure."""
     head = (
         "row",
+        "network here",
         "parameters, M",
         "of these never run",
         "MB (what runs)",
@@ -36,7 +37,7 @@ def table2_markdown(rows: list[dict[str, Any]]) -> str:
         "memory, MB",
         "",
     )
-    lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * 6 + "---|"]
+    lines = [f"| {' | '.join(head)} |", "|---|---|" + "---:|" * 6 + "---|"]
     for row in rows:
         paper = row["paper"] or {}
 
@@ -46,6 +47,7 @@ def table2_markdown(rows: list[dict[str, Any]]) -> str:
         unused = ", ".join(f"{count:,} {name}" for name, count in row["unused"].items())
         cells = (
             row["row"],
+            ",".join([row["model"], *(f"{key}={value}" for key, value in row["sizes"].items())]),
             beside(row["parameters_as_paper"] / 1e6, "parameters_m"),
             unused,
             beside(row["mb"], "mb"),

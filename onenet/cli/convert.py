@@ -61,4 +61,5 @@ def _check_target(source: Path, target: Path, endings: tuple[str, ...]) -> None:
     if target.exists() and source.exists() and target.samefile(source):
         raise ConfigError(f"{target}: source and target are the same file")
     if target.suffix not in endings:
-        raise ConfigError(f"{target}: the result is saved as {' or '.join(endings)}; change the ending")
+        back = ", or say --to-authors" if target.suffix in (".pth", ".pt") else ""
+        raise ConfigError(f"{target}: the result is saved as {' or '.join(endings)}; change the ending{back}")

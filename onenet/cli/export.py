@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from onenet.models.network import Network
 
 FORMATS = ("onnx", "int8", "openvino", "executorch", "coreml", "litert")
+_ALIKE = 0.98  # share of pixels that an INT8 file gives like the float one before it is worth no word
+_FEW = 20  # images whose score says little
 # Formats that are folders, and the package of each.
 _NEEDED = {"openvino": "openvino", "executorch": "executorch", "coreml": "coremltools", "litert": "ai_edge_litert"}
 
@@ -54,7 +56,7 @@ def export(
     for path, made in files:
         for remark in remarks(made, path.name):
             print(remark)
-    runs = next((path for path, _ in files if path.suffix != ".mlpackage"), None)
+    runs = next((path for path, _ in reversed(files) if path.suffix != ".mlpackage"), None)  # INT8 stands after float
     if runs is not None:
         what = "VOLUME.nii.gz" if of_volumes(model) else "photo.jpg"
         print(f"\nnext    onenet predict {runs} {what}", file=sys.stderr)
@@ -220,6 +222,10 @@ def remarks(made: "Made", file: str) -> list[str]:
     said = []
     if made.description.kept_float:
         said.append(f"{file}: left in float, so that the score holds: {', '.join(made.description.kept_float)}")
+    if made.description.precision == "int8" and made.parity.equal < _ALIKE:
+        said.append(f"{file}: another class than in float on {100 * (1 - made.parity.equal):.1f} % of the pixels")
+    if made.score is not None and made.images_scored < _FEW:
+        said.append(f"{file}: scored on {made.images_scored} images only, which says little; more with --data")
     if file.endswith(".mlpackage"):
         said.append(f"{file}: Core ML runs on Apple's machines only; compared was its program, computed here in torch")
     if made.speed is not None and made.speed < 1.05:

@@ -141,8 +141,8 @@ def _saved(result: "Result", source: str, target: Path, kinds: Sequence[str]) ->
     usual = result.card.about.get("unsure")
     if usual is not None and result.unsure > usual:
         share = f"{100 * result.unsure:.0f} % of its pixels are decided with little certainty"
-        print(f"note: {source}: {share}, so it is unlike what the model was trained on; look at the mask",
-              file=sys.stderr)  # fmt: skip
+        print(f"note: {source}: {share}, so it may be hard, or unlike what the model was trained on; "
+              "look at the mask", file=sys.stderr)  # fmt: skip
     return result.save(target, *kinds)
 
 
@@ -176,6 +176,7 @@ def collect(inputs: list[str]) -> list[str]:
         path = Path(given)
         if path.is_dir() and given != "-":
             files = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+            files = [p for p in files if not _is_mask_of_a_set(p, path)]
             if not files:
                 raise DataError(f"{path}: holds no images ({', '.join(SUFFIXES[:4])}, ...)")
             found += map(str, files)
@@ -192,6 +193,12 @@ def collect(inputs: list[str]) -> list[str]:
     for source in found:
         unique.setdefault(_place(source), source)
     return list(unique.values())
+
+
+def _is_mask_of_a_set(file: Path, root: Path) -> bool:
+    """Whether a file below `root` lies in the masks/ of a data set, which are no photos."""
+    inside = file.relative_to(root).parts[:-1]
+    return any(name == "masks" and root.joinpath(*inside[:n], "images").is_dir() for n, name in enumerate(inside))
 
 
 def _have_photos(inputs: list[str]) -> bool:

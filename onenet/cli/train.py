@@ -1,6 +1,7 @@
 """`onenet train`: a recipe and data in, a folder with a trained model out."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from onenet.config import Config
     from onenet.training.run import Epoch, Run
 
-FEW = 50  # images to train on
 LINES = 10  # at least, over a run in whose epochs nothing is validated
 
 
@@ -39,13 +39,19 @@ def train(
             return
         from onenet.config import VOLUMES
         from onenet.data.prepared import cache_folder
+        from onenet.errors import DataError
         from onenet.training.folder import RunFolder, next_folder
         from onenet.training.run import Run
 
         if config.data.format in VOLUMES and not _is_another():
             print(f"note: slices of volumes are made once and kept in {cache_folder()}", flush=True)
-        run = Run(config, RunFolder(out or next_folder(config.name)), resume=resume)
-        train_with_progress(run)
+        try:
+            run = Run(config, RunFolder(out or next_folder(config.name)), resume=resume)
+            train_with_progress(run)
+        except DataError as error:
+            if config.data.root not in str(error) or "onenet data check" in str(error):
+                raise
+            raise DataError(f"{error} (`onenet data check {_spec(config)}` looks at all files)") from None
         if run.is_first:
             print_scores(run)
 
@@ -99,7 +105,8 @@ def read_config(words: list[str], data: str) -> "Config":
     recipes = [word for word in words if "=" not in word]
     overrides = [word for word in words if "=" in word]
     if len(recipes) > 1:
-        raise ConfigError(f"one recipe at a time, not {' and '.join(recipes)}; changes are written key=value")
+        raise ConfigError(f"one recipe at a time, not {' and '.join(recipes)}; changes are written key=value, without "
+                          "blanks; where quotes or brackets are in them, all in '...'")  # fmt: skip
     return load_config(recipes[0] if recipes else "default", overrides, data)
 
 
@@ -123,9 +130,8 @@ def print_beginning(run: "Run") -> None:
     train = run.config.train
     for note in (*run.dataset.notes, *run.batches.notes):
         print(f"note: {note}")
-    if run.config.name == "default" and _are_few(run):
-        data = f"{run.config.data.format}:{run.config.data.root}"
-        print(f"note: the recipe few is for up to {FEW} images: onenet train few --data {data}")
+    if line := _for_few(run):
+        print(f"note: {line}")
     if run.started_from:
         print(f"note: {run.started_from}")
     if run.kept:
@@ -143,11 +149,21 @@ def print_beginning(run: "Run") -> None:
     print(describe(run), flush=True)
 
 
-def _are_few(run: "Run") -> bool:
+def _for_few(run: "Run") -> str:
+    """A pointer to the recipe for few images, where they are few and no recipe was chosen."""
     from onenet.config import VOLUMES
+    from onenet.data.findings import FEW
 
-    images = run.config.data.format not in VOLUMES and not run.config.train.overfit
-    return images and len(run.dataset.split("train")) <= FEW
+    config = run.config
+    if config.name != "default" or config.data.format in VOLUMES or config.train.overfit:
+        return ""
+    if len(run.dataset.split("train")) > FEW:
+        return ""
+    return f"the recipe few is for up to {FEW} images: onenet train few --data {_spec(config)}"
+
+
+def _spec(config: "Config") -> str:
+    return shlex.quote(f"{config.data.format}:{config.data.root}")
 
 
 def describe(run: "Run") -> str:
@@ -254,3 +270,5 @@ def print_scores(run: "Run") -> None:
     print(f"model   {run.folder.model}\nreport  {page}")
     example = "VOLUME.nii.gz" if evaluation.cases is not None else "PHOTO.jpg"
     print(f"next    onenet predict {run.folder.model} {example}")
+    if run.dataset.split("test") and not run.config.train.overfit:
+        print(f"        onenet evaluate {run.folder.path} --data {_spec(run.config)}   (test images, not used so far)")

@@ -123,9 +123,10 @@ def _read_toml(recipe: str) -> dict[str, Any]:
         return tomllib.loads(resources.files("onenet.recipes").joinpath(f"{recipe}.toml").read_text(encoding="utf-8"))
     path = Path(recipe)
     if not recipe.endswith(".toml"):
-        raise ConfigError(
-            f"unknown recipe {recipe!r}: {did_you_mean(recipe, recipe_names())} (or a path to a .toml file)"
-        )
+        spec = recipe if recipe.partition(":")[0] in FORMATS else f"folder:{recipe}"
+        is_data = spec == recipe or path.is_dir()
+        near = f"did you mean --data {spec}?" if is_data else did_you_mean(recipe, recipe_names())
+        raise ConfigError(f"unknown recipe {recipe!r}: {near} (or a path to a .toml file)")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

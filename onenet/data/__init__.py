@@ -14,6 +14,8 @@ from onenet.data.voc import open_voc
 
 __all__ = ["Dataset", "Item", "Sample", "VolumeDataset", "open_dataset", "sample_sets"]
 
+JOINED = "data.train_with_val: validation images are trained on, too, so their scores are too good"
+
 OPENERS = {
     "folder": open_folder, "camvid": open_camvid, "voc": open_voc,
     "pet-small": open_pet, "pet-binary": open_pet, "pet-full": open_pet,
@@ -36,5 +38,4 @@ def open_dataset(config: DataConfig, preparation: Preparation | None = None) -> 
     if not config.train_with_val:
         return dataset
     both = (*dataset.items["train"], *dataset.items["val"])
-    note = "data.train_with_val: validation images are trained on, too, so their scores are too good"
-    return replace(dataset, items={**dataset.items, "train": both}, notes=(*dataset.notes, note))
+    return replace(dataset, items={**dataset.items, "train": both}, notes=(*dataset.notes, JOINED))

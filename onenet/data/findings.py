@@ -1,9 +1,11 @@
 """What a check of a data set found: findings, and the report that holds them all, as text and as JSON."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+FEW = 50  # images to train on, for which there is a recipe
 MOST_LINES = 20  # of one kind that are printed; all of them are in the JSON
 _MOST_ROWS = 40
 
@@ -122,7 +124,7 @@ class DataReport:
         if lines[-1]:
             lines.append("")
         if self.ready:
-            return "\n".join([*lines, "ready"])
+            return "\n".join([*lines, "ready", *self._next(spec)])
         count = len(self.problems)
         lines.append(f"{count} thing{'s' if count > 1 else ''} to mend:")
         for kind, heading in _HEADINGS.items():
@@ -132,6 +134,13 @@ class DataReport:
         if settings and ":" in spec:
             lines.append(f"check again: onenet data check '{','.join([spec, *settings])}'")
         return "\n".join(lines)
+
+    def _next(self, spec: str) -> list[str]:
+        """The command that trains on them; nothing where `spec` is a recipe, which trains by its name."""
+        if ":" not in spec:
+            return []
+        few = " few" if self.unit == "images" and self.splits.get("train", 0) <= FEW else ""
+        return [f"next    onenet train{few} --data {shlex.quote(spec)}"]
 
     def _facts(self) -> Iterator[str]:
         total = sum(self.splits.values())

@@ -103,14 +103,14 @@ def advise_encoding(pairs: Sequence[Pair], alone: bool) -> list[Finding]:
     if len(kept) > 2 * _MOST_CLASSES or rest > 0.2 * total:
         text = f"{first}: masks hold {len(counts)} colours: these are photos, not masks"
         return [Finding("labels", f"{text}; put the masks there, one label per pixel", str(first))]
-    colours = ", ".join(f'"{named(value, "colour")}"' for value in kept)
-    setting = f"data.class_values=[{colours}]"
-    text = f"{first}: masks are in colours; say which is which class, here the most frequent first: {setting} (and "
-    text += "data.class_names likewise), or write a class table"
+    colours = ",".join(f'"{named(value, "colour")}"' for value in kept)
+    setting = f"'data.class_values=[{colours}]'"
+    text = f"{first}: masks are in colours; say which is which class, the background first: {setting}, here by their "
+    text += "share of the pixels (and data.class_names likewise), or write a class table"
     if rest:
         text = (f"{first}: masks are in colours, and {len(counts) - len(kept)} rare ones on {_percent(rest / total)} "
                 f"of the pixels are blends: save masks without smoothing, not as JPEG; then set {setting}")  # fmt: skip
-    return [Finding("labels", text, str(first), "" if rest else f"class_values=[{colours.replace(', ', ',')}]")]
+    return [Finding("labels", text, str(first), "" if rest else f"class_values=[{colours}]")]
 
 
 def advise_strange(

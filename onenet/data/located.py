@@ -21,7 +21,8 @@ def located(config: DataConfig) -> DataConfig:
     """
     if not config.root:
         raise ConfigError(
-            "data.root is empty: say where the images are with data.root=PATH, or for onenet train --data folder:PATH"
+            "data.root is empty: say where the images are, with --data folder:PATH or, where there is no --data, "
+            "data.root=PATH"
         )
     if not config.root.startswith(SAMPLES):
         return dataclasses.replace(config, root=str(Path(config.root).expanduser()))

@@ -246,8 +246,10 @@ def split_items(
         if len(items) >= needed:
             raise ConfigError(f"data.val={val:g} and data.test={test:g} leave none of {len(items)} images to train on; "
                               "lower them")  # fmt: skip
+        uses = "train, validate and test" if needed == 3 else "train and score"
+        fewer = "; with data.test=0 two are enough" if val and test else ""
         raise DataError(f"{_where(items)}: {len(items)} image(s) with a mask, but at least {needed} are needed to "
-                        "train, validate and test on different ones")  # fmt: skip
+                        f"{uses} on different ones{fewer}")  # fmt: skip
     return _by_name(order[sum(counts) :], order[: counts[0]], order[counts[0] : sum(counts)])
 
 

@@ -117,9 +117,9 @@ def _coloured(numbers: NDArray[np.integer], path: str | Path) -> DataError:
                          "smoothed outlines; save a plain colour or number per class")  # fmt: skip
     shown = ",".join(f'"#{int(number):06x}"' for number in numbers[:_MOST_SHOWN])
     more = f" ... ({len(numbers)} colours)" if len(numbers) > _MOST_SHOWN else ""
-    every = shown + (",..." if more else "")
-    return DataError(f"{path}: a mask in colours ({shown}{more}); say which colour is which class, in their order: "
-                     f"data.class_values=[{every}], or a class table (data.class_table)")  # fmt: skip
+    return DataError(f"{path}: a mask in colours ({shown}{more}); say which colour is which class, the background "
+                     "first, with data.class_values or a class table; `onenet data check` counts the colours and "
+                     "writes the setting")  # fmt: skip
 
 
 def _colour_numbers(pixels: NDArray) -> NDArray[np.int64]:

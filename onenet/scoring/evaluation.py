@@ -14,7 +14,7 @@ import onenet
 from onenet.card import Card
 from onenet.cases import segmented_cases
 from onenet.config import DataConfig
-from onenet.data import Dataset, Item, VolumeDataset
+from onenet.data import JOINED, Dataset, Item, VolumeDataset
 from onenet.deploy.segmenter import Segmenter
 from onenet.errors import ConfigError, DataError
 from onenet.images import atomic_write
@@ -128,7 +128,7 @@ def evaluate(
     report = score(segmenter, samples, card, dataset.name, split, details and not plain, authors, dataset.absent)
     if segmenter.decided:
         report = report.of_decisions()
-    notes = (*dataset.notes, *reading, *_cautions(card, dataset, split), *_skipped(dataset.split(split), report))
+    notes = (*_notes(dataset), *reading, *_cautions(card, dataset, split), *_skipped(dataset.split(split), report))
     return Evaluation(report, segmenter, dataset, (*notes, *plain, *((_DECIDED,) if segmenter.decided else ())))
 
 
@@ -144,7 +144,7 @@ def _of_cases(
     cases, card = dataset.sources(split), segmenter.card
     segmented = segmented_cases(segmenter, dataset, cases, steps)
     of_cases, report, strips = score_cases(segmented, card, dataset.name, split, tolerance)
-    notes = (*dataset.notes, *reading, *_cautions(card, dataset, split), *_skipped(cases, report, "cases"))
+    notes = (*_notes(dataset), *reading, *_cautions(card, dataset, split), *_skipped(cases, report, "cases"))
     return Evaluation(report, segmenter, dataset, notes, of_cases, tuple(strips))
 
 
@@ -175,6 +175,11 @@ def _skipped(items: Sequence[Item], report: Report, unit: str = "images") -> lis
     return [f"{missing.total()} of {len(items)} {unit} cannot be read and were left out: {few(list(missing))}"]
 
 
+def _notes(dataset: Dataset) -> list[str]:
+    """What the data set says of itself; that validation images are trained on is for `_cautions` to say, of a model."""
+    return [note for note in dataset.notes if note != JOINED]
+
+
 def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
     cautions = []
     if dataset.classes != card.classes:
@@ -185,8 +190,8 @@ def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
     scored = dataset.sources(split)
     known = sum(fingerprint(item) in seen for item in scored)
     unit = "cases" if isinstance(dataset, VolumeDataset) else "images"
-    joined = split == "val" and "networks" in card.training  # of folds: all but one trained on each case
-    if known and (joined or split in ("test", "all")):
+    joined = "networks" in card.training or card.training.get("split", {}).get("train_with_val")  # val is trained on
+    if known and (split in ("test", "all") or (joined and split == "val")):
         why = "; the split differs from the one the model was trained with" if split == "test" else ""
         cautions.append(
             f"{known} of these {len(scored)} {unit} were used in training or validation, so the score is too good{why}"

@@ -116,6 +116,6 @@ def test_the_ending_is_looked_at_before_the_file(onenet_command):
 def test_an_exported_file_cannot_be_converted(onenet_command):
     line = onenet_command("convert", "--to-authors", "model.onnx", "back.pth").error
     assert (
-        "model.onnx: an exported file has no torch module; onenet.Segmenter runs it, or load the .safetensors file"
+        "model.onnx: an exported file has no torch weights; onenet.Segmenter and `onenet predict` run it, for all else"
         in line
     )

@@ -8,10 +8,11 @@ from PIL import Image
 
 
 def test_good_data_are_ready(onenet_command, photos):
-    done = onenet_command("data", "check", f"folder:{photos(count=8)}")
+    root = photos(count=8)
+    done = onenet_command("data", "check", f"folder:{root}")
     assert (done.code, done.err) == (0, "")
     assert "8 with masks: 6 train, 1 val, 1 test" in done.out
-    assert done.out.splitlines()[-1] == "ready"
+    assert done.out.splitlines()[-2:] == ["ready", f"next    onenet train few --data folder:{root}"]
 
 
 def test_what_must_be_mended_is_listed_and_the_exit_code_says_so(onenet_command, photos):
@@ -43,7 +44,8 @@ def test_the_line_that_is_advised_works(onenet_command, photos):
     advised = onenet_command("data", "check", f"folder:{root}").out.splitlines()[-1]
     assert advised.startswith("check again: onenet data check ")
     spec = advised.split("'")[1]
-    assert onenet_command("data", "check", spec).out.splitlines()[-1] == "ready"
+    ready, following = onenet_command("data", "check", spec).out.splitlines()[-2:]
+    assert (ready, following) == ("ready", f"next    onenet train few --data '{spec}'")
 
 
 def test_recipes_and_packaged_sets_can_be_checked(onenet_command):

@@ -132,7 +132,7 @@ def test_what_cannot_be_exported_is_one_line(onenet_command, model, tmp_path, wo
 
 
 def test_a_foreign_file_cannot_be_exported(onenet_command, exported_files, tmp_path):
-    assert "an exported file has no torch module" in onenet_command("export", exported_files / "e.onnx").error
+    assert "an exported file has no torch weights" in onenet_command("export", exported_files / "e.onnx").error
     (tmp_path / "x.safetensors").write_bytes(b"no")
     assert "x.safetensors" in onenet_command("export", "x.safetensors").error
 

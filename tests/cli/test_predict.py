@@ -64,6 +64,14 @@ def test_the_masks_of_a_data_set_are_not_written_over(predict, photos, tmp_path)
     assert {path: path.read_bytes() for path in (root / "masks").iterdir()} == before
 
 
+def test_of_a_data_set_the_photos_are_segmented_and_not_their_masks(predict, photos, tmp_path):
+    root = photos(count=2)
+    assert predict(root, "--save", "mask").code == 0
+    assert written(tmp_path / "predictions") == ["photo0.png", "photo1.png"]
+    assert predict(root / "masks", "--out", "of-masks", "--save", "mask").code == 0  # asked for by name
+    assert written(tmp_path / "of-masks") == ["photo0.png", "photo1.png"]
+
+
 def test_any_kinds_can_be_saved_anywhere(predict, album, tmp_path):
     assert predict("album/two.png", "--save", "probability, cutout", "--out", "a/b").code == 0
     assert written(tmp_path / "a/b") == ["two.cutout.png", "two.probability.npz"]

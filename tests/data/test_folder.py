@@ -133,6 +133,16 @@ def test_too_few_images_are_refused_with_their_number(photos, count):
         opened(photos(count=count))
 
 
+def test_images_under_another_name_or_in_the_folder_above_are_pointed_to(photos):
+    root = photos()
+    (root / "masks").rename(root / "labels")
+    with pytest.raises(DataError, match=r"masks: no such folder; .*; is it labels/\? Then rename that to masks/"):
+        open_dataset(parse_spec(f"folder:{root}"))
+    (root / "labels").rename(root / "masks")
+    with pytest.raises(DataError, match=rf"did you mean folder:{root}\?"):
+        open_dataset(parse_spec(f"folder:{root}/images"))
+
+
 def test_shares_that_leave_nothing_to_train_on_are_refused(photos):
     spec = f"folder:{photos(count=8)},val=0.9,test=0.9"
     with pytest.raises(ConfigError, match=r"data\.val=0\.9 and data\.test=0\.9 leave none of 8 images to train on"):

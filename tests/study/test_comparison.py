@@ -130,7 +130,7 @@ def test_what_is_done_is_not_done_again_and_no_cell_begins_too_late(done, plan, 
     assert late["missing"][0] == f"one: {MODELS[0]}, seed 1" and len(late["missing"]) == 4
     scored = run_comparison(replace(plan, seeds=(1, 0)), str(tmp_path), [], tmp_path / "study", trainer, train=False)
     assert scored["cells"] == result["cells"] and len(scored["missing"]) == 4 and trainer.runs == []
-    assert comparison_markdown(late).endswith("Not done yet: 4 cells.")
+    assert comparison_markdown(late).endswith(f"Not done yet: {'; '.join(late['missing'])}.")
 
 
 def test_an_earlier_result_is_continued_where_its_folders_are_gone(done, plan, tmp_path):
