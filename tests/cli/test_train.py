@@ -113,7 +113,7 @@ def test_an_interrupted_run_is_resumed_from_its_folder_alone(train, onenet_comma
         (["demo", "default"], "one recipe at a time, not demo and default"),
         (
             [],
-            "data.root is empty: say where the images are with data.root=PATH, or for onenet train --data ",
+            "data.root is empty: say where the images are, with --data folder:PATH or",
         ),
     ],
 )

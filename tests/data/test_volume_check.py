@@ -45,7 +45,8 @@ def test_good_volumes_are_ready(write_msd, onenet_command):
     assert "sizes     14x12x10 voxels" in finished.out
     assert "spacing   1x1x2 mm" in finished.out
     assert "slices along axis 2" in finished.out
-    assert finished.out.rstrip().endswith("ready")
+    ready, following = finished.out.splitlines()[-2:]
+    assert (ready, following.split("/")[0]) == ("ready", "next    onenet train --data msd:")
     assert "train voxels" in finished.out
 
 
