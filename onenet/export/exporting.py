@@ -164,7 +164,8 @@ def _check(wanted: Wanted, dataset: Dataset | None) -> None:
         if value not in choices:
             raise ConfigError(f"--{key} {value}: {did_you_mean(value, choices)}")
     if wanted.int8 and dataset is None:
-        raise ExportError("INT8 is calibrated on real images: name them with --data FORMAT:PATH")
+        raise ExportError("INT8 is calibrated on real images: name them with --data FORMAT:PATH (trained models of the "
+                          "package have their INT8 file: onenet list models --trained)")  # fmt: skip
     if wanted.int8 and wanted.form == "plain":
         raise ExportError("INT8 is made of the flat or the conv form; leave --form plain out")
 

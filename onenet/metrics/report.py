@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onenet.metrics import confusion
 from onenet.metrics.confusion import Matrix
 
+_FEWEST = 8  # images of which an interval says anything
 AUTHORS_NOTE = (
     "The authors' figures are computed as the paper's authors' evaluator does. They are not IoU, Dice or average "
     "precision, and can be compared with the paper's tables only."
@@ -203,6 +204,10 @@ class Report:
         also = "" if weighted == "-" else f" unweighted, {weighted} weighted as trained"
         yield f"cross-entropy {short_score(self.cross_entropy)}{also}"
 
+    def of_few(self) -> str:
+        """A word of caution for an interval of few images."""
+        return f" (of {self.images} only, from which little follows)" if self.images < _FEWEST else ""
+
     def _detail_figures(self) -> Iterator[str]:
         if self.details is None:
             return
@@ -211,7 +216,7 @@ class Report:
             names["foreground_iou"] = f"without {self.classes[self.background]}"
         found = {shown: self.details.intervals[name] for name, shown in names.items() if name in self.details.intervals}
         ranges = ", ".join(f"{shown} {short_score(low)} to {short_score(high)}" for shown, (low, high) in found.items())
-        interval = f"; 95 % confidence interval over images: {ranges}" if ranges else ""
+        interval = f"; 95 % confidence interval over images{self.of_few()}: {ranges}" if ranges else ""
         yield f"calibration error {short_score(self.details.calibration_error)}{interval}"
 
 

@@ -83,7 +83,7 @@ def _interval(report: Report, name: str) -> str:
     if report.details is None or name not in report.details.intervals:
         return ""
     low, high = report.details.intervals[name]
-    return f"{score_text(low)} to {score_text(high)}: 95\u00a0% confidence interval over images"
+    return f"{score_text(low)} to {score_text(high)}: 95\u00a0% confidence interval over images{report.of_few()}"
 
 
 def draw_authors(report: Report) -> str:

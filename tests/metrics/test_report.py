@@ -97,12 +97,16 @@ def test_json_without_details_says_nothing_of_them():
 
 
 def test_markdown_names_both_cross_entropies_and_the_interval():
-    text = detailed().to_markdown()
+    text = detailed(images=8).to_markdown()
     assert "| boundary F | AP at IoU 0.5 |" in text
     assert "| pet | 62.5 % | 0.667 | 0.800 | 0.800 | 0.800 | 0.250 | 0.750 |" in text
     assert "cross-entropy 0.250 unweighted, 0.375 weighted as trained" in text
     assert text.endswith("calibration error 0.062; 95 % confidence interval over images: mean IoU 0.500 to 0.625, "
                          "without background 0.250 to 0.875")  # fmt: skip
+
+
+def test_an_interval_of_few_images_says_so():
+    assert "confidence interval over images (of 2 only, from which little follows): mean" in detailed().to_markdown()
 
 
 def test_the_authors_figures_are_apart_and_said_not_to_be_iou_or_dice():
