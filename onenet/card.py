@@ -47,7 +47,7 @@ class Card:
         training: the data, the split and the recipe it was trained with (names and numbers, never paths).
         scores: the figures of `onenet evaluate` on data that was not trained on.
         about: of a shipped model what it "knows", its "limits" and its "licence", for people; "unsure" is the share of
-            pixels of little certainty above which an image is unlike those that it was trained on.
+            pixels of little certainty above which an image may be unlike those that it was trained on.
         volume: of a model of volumes: "axis" of its slices in closest canonical orientation (0, 1, 2), "spacing" of
             their pixels in mm along the other two axes, or None, "intensity" (a rule of onenet.volumes.normalise),
             "neighbours" (slices on either side that are further channels), and "postprocess", steps of

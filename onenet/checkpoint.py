@@ -46,6 +46,8 @@ def save(model: nn.Module, path: str | Path, card: Card | None = None) -> None:
     try:
         _check_card(card, model, weights, path)
         Card.from_json(card.to_json(), str(path))
+    except ConfigError:
+        raise
     except (DataError, TypeError, ValueError) as error:
         reason = str(error.__cause__ or error)
         raise ConfigError(f"{path}: the card could not be read back ({reason}); mend it (onenet.card.Card)") from None
@@ -187,8 +189,8 @@ def _weights_file(path: str | Path) -> Path:
     if file.name == "last.ckpt":
         raise ConfigError(f"{file}: holds what --resume needs; the model is {file.with_name('model.safetensors')}")
     if file.suffix.lower() in SUFFIXES:
-        raise ConfigError(f"{file}: is an image, not a model; the model comes first: a .safetensors file, the folder "
-                          f"of a run, or {', '.join(shipped_names())}")  # fmt: skip
+        raise ConfigError(f"{file}: is an image, not a model, which is a .safetensors file, the folder of a run, or "
+                          f"{', '.join(shipped_names())}")  # fmt: skip
     if file.suffix in (".pth", ".pt", ".ckpt"):
         raise ConfigError(f"{file}: load takes .safetensors; {_ADVICE}")
     if file.is_dir():  # of a run

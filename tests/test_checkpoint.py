@@ -357,7 +357,7 @@ class TestOtherPaths:
     @pytest.mark.parametrize("name", ["photo.png", "photo.JPG"])
     def test_an_image_is_no_model(self, name, tmp_path):
         (tmp_path / name).write_bytes(b"pixels")
-        check_refused(ConfigError, tmp_path / name, "is an image, not a model; the model comes first")
+        check_refused(ConfigError, tmp_path / name, "is an image, not a model")
 
     @pytest.mark.parametrize("name", ["onenet-ed-4", "unet-4"])
     def test_an_architecture_has_no_weights(self, name, tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def facts(record: dict[str, Any], of_the_set: str) -> dict[str, Any]:
     if isinstance(result, dict) and "shape" in result:
         known["shape"] = "x".join(map(str, result["shape"]))
     if isinstance(result, dict) and "budget" in result:
-        *others, last = (f"{rate:g}" for rate in result.get("rates", ()) or (0,))
+        *others, last = [f"{rate:g}" for rate in result.get("rates", ())] or [""]
         rates = f"{', '.join(others)} and {last}" if others else last
         known |= {"rates": rates, "sets": sets_of(result)}
     elif isinstance(result, dict) and "cells" in result:

@@ -157,8 +157,9 @@ SECTIONS = (
         "onenet-x-s-decoder is the first layout of OneNet-X. {sets}; the "
         "validation images are among those to train on, as the field does. Learning rates as the small comparison "
         "found them first, among two, for unet-4 with its narrow version (among seven it found lower ones for U-Net); "
-        "neither they nor the class weights were searched at this size. Milliseconds can be compared within a table only. Published, trained for up to 1000 epochs: SegNet "
-        "0.556, ENet 0.513, DABNet 0.664, FBSNet 0.689.",
+        "neither they nor the class weights were searched at this size. Milliseconds can be compared "
+        "within a table only. Published, trained for up to 1000 epochs: SegNet 0.556, ENet 0.513, DABNet 0.664, "
+        "FBSNet 0.689.",
         comparison_with_pictures,
         "",
     ),

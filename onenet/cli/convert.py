@@ -7,6 +7,8 @@ import typer
 
 from onenet.cli.names import note_replaced
 
+KEEPING = "to keep it, choose another name"
+
 
 def convert(
     source: Annotated[Path, typer.Argument(help="The authors' .pth file; with --to-authors one of our models.")],
@@ -15,7 +17,6 @@ def convert(
 ) -> None:
     """Convert weights; which network they belong to is read off their names and shapes. No code in the file is run."""
     _check_target(source, target, (".pth", ".pt") if to_authors else (".safetensors",))
-    note_replaced([target], "to keep it, choose another name")
     if to_authors:
         _write_authors(source, target)
     else:
@@ -31,6 +32,7 @@ def _read_authors(source: Path, target: Path) -> None:
     name, arguments = read_arguments(state, str(source))
     model = create_model(name, **arguments)
     load_weights(model, from_authors(state, model, str(source)), str(source))
+    note_replaced([target], KEEPING)
     save(model, target)
     sizes = ", ".join(
         f"{key}={arguments[key]}" for key in ("width", "depth", "stem_repeat", "spatial_kernel", "num_classes")
@@ -50,6 +52,7 @@ def _write_authors(source: Path, target: Path) -> None:
     state = to_authors(load(str(source)))
     buffer = io.BytesIO()
     torch.save(state, buffer)
+    note_replaced([target], KEEPING)
     with atomic_write(target) as file:
         file.write(buffer.getbuffer())
     print(f"{source}  ->  {target} (the heads that the authors' code never runs are zeros)")
@@ -61,5 +64,6 @@ def _check_target(source: Path, target: Path, endings: tuple[str, ...]) -> None:
     if target.exists() and source.exists() and target.samefile(source):
         raise ConfigError(f"{target}: source and target are the same file")
     if target.suffix not in endings:
-        back = ", or say --to-authors" if target.suffix in (".pth", ".pt") else ""
+        both = source.suffix not in (".pth", ".pt") and target.suffix in (".pth", ".pt")
+        back = ", or say --to-authors" if both else ""
         raise ConfigError(f"{target}: the result is saved as {' or '.join(endings)}; change the ending{back}")

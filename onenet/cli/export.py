@@ -2,6 +2,7 @@
 
 import json as json_
 import math
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,10 +57,11 @@ def export(
     for path, made in files:
         for remark in remarks(made, path.name):
             print(remark)
-    runs = next((path for path, _ in reversed(files) if path.suffix != ".mlpackage"), None)  # INT8 stands after float
-    if runs is not None:
+    runs = [path for path, _ in files if path.suffix != ".mlpackage"]
+    runs = sorted(runs, key=lambda path: (path.suffix != ".onnx", ".int8" not in path.name))[:1]
+    for path in runs:
         what = "VOLUME.nii.gz" if of_volumes(model) else "photo.jpg"
-        print(f"\nnext    onenet predict {runs} {what}", file=sys.stderr)
+        print(f"\nnext    onenet predict {shlex.quote(str(path))} {what}", file=sys.stderr)
 
 
 def of_volumes(model: str) -> bool:
@@ -225,7 +227,7 @@ def remarks(made: "Made", file: str) -> list[str]:
     if made.description.precision == "int8" and made.parity.equal < _ALIKE:
         said.append(f"{file}: another class than in float on {100 * (1 - made.parity.equal):.1f} % of the pixels")
     if made.score is not None and made.images_scored < _FEW:
-        said.append(f"{file}: scored on {made.images_scored} images only, which says little; more with --data")
+        said.append(f"{file}: scored on {made.images_scored} images only, which says little")
     if file.endswith(".mlpackage"):
         said.append(f"{file}: Core ML runs on Apple's machines only; compared was its program, computed here in torch")
     if made.speed is not None and made.speed < 1.05:

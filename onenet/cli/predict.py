@@ -96,6 +96,7 @@ def predict(
             draw_volumes(segmenter)  # which says what it misses
             return
         raise
+    _note_masks(inputs)
     large = Large(sources, tile, memory, any_size)
     segmenter = large.open(model, runtime, threads, class_names(classes))
     if segmenter.card.volume:
@@ -175,11 +176,12 @@ def collect(inputs: list[str]) -> list[str]:
     for given in inputs:
         path = Path(given)
         if path.is_dir() and given != "-":
-            files = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-            files = [p for p in files if not _is_mask_of_a_set(p, path)]
-            if not files:
-                raise DataError(f"{path}: holds no images ({', '.join(SUFFIXES[:4])}, ...)")
-            found += map(str, files)
+            files = _images_in(path)
+            photos = [p for p in files if not _is_mask_of_a_set(p, path)]
+            if not photos:
+                but = " but the masks of a data set" if files else ""
+                raise DataError(f"{path}: holds no images ({', '.join(SUFFIXES[:4])}, ...){but}")
+            found += map(str, photos)
         elif given == "-" or path.exists() or not glob.has_magic(given):
             found.append(given)
         else:
@@ -193,6 +195,20 @@ def collect(inputs: list[str]) -> list[str]:
     for source in found:
         unique.setdefault(_place(source), source)
     return list(unique.values())
+
+
+def _images_in(folder: Path) -> list[Path]:
+    from onenet.images import SUFFIXES
+
+    return [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+
+
+def _note_masks(inputs: list[str]) -> None:
+    """Say of folders how many of their images are the masks of a data set and left out."""
+    for folder in (Path(given) for given in inputs if given != "-" and Path(given).is_dir()):
+        if count := sum(_is_mask_of_a_set(file, folder) for file in _images_in(folder)):
+            print(f"note: {folder}: {count} files in masks/ beside images/ are left out; to segment them, name masks/",
+                  file=sys.stderr)  # fmt: skip
 
 
 def _is_mask_of_a_set(file: Path, root: Path) -> bool:

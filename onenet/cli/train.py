@@ -39,19 +39,13 @@ def train(
             return
         from onenet.config import VOLUMES
         from onenet.data.prepared import cache_folder
-        from onenet.errors import DataError
         from onenet.training.folder import RunFolder, next_folder
         from onenet.training.run import Run
 
         if config.data.format in VOLUMES and not _is_another():
             print(f"note: slices of volumes are made once and kept in {cache_folder()}", flush=True)
-        try:
-            run = Run(config, RunFolder(out or next_folder(config.name)), resume=resume)
-            train_with_progress(run)
-        except DataError as error:
-            if config.data.root not in str(error) or "onenet data check" in str(error):
-                raise
-            raise DataError(f"{error} (`onenet data check {_spec(config)}` looks at all files)") from None
+        run = Run(config, RunFolder(out or next_folder(config.name)), resume=resume)
+        train_with_progress(run)
         if run.is_first:
             print_scores(run)
 
@@ -150,20 +144,17 @@ def print_beginning(run: "Run") -> None:
 
 
 def _for_few(run: "Run") -> str:
-    """A pointer to the recipe for few images, where they are few and no recipe was chosen."""
-    from onenet.config import VOLUMES
+    """A pointer to the recipe for few images, where they are few and a run with no recipe begins."""
+    from onenet.config import VOLUMES, spec_of
     from onenet.data.findings import FEW
 
     config = run.config
-    if config.name != "default" or config.data.format in VOLUMES or config.train.overfit:
+    count = len({item.image for items in run.dataset.items.values() for item in items})
+    if config.name != "default" or config.data.format in VOLUMES or config.train.overfit or run.finished_epochs:
         return ""
-    if len(run.dataset.split("train")) > FEW:
+    if not FEW[0] <= count <= FEW[1]:
         return ""
-    return f"the recipe few is for up to {FEW} images: onenet train few --data {_spec(config)}"
-
-
-def _spec(config: "Config") -> str:
-    return shlex.quote(f"{config.data.format}:{config.data.root}")
+    return f"the recipe few is for up to {FEW[1]} images: onenet train few --data {shlex.quote(spec_of(config.data))}"
 
 
 def describe(run: "Run") -> str:
@@ -269,6 +260,7 @@ def print_scores(run: "Run") -> None:
         print(f"hint: {hint}")
     print(f"model   {run.folder.model}\nreport  {page}")
     example = "VOLUME.nii.gz" if evaluation.cases is not None else "PHOTO.jpg"
-    print(f"next    onenet predict {run.folder.model} {example}")
-    if run.dataset.split("test") and not run.config.train.overfit:
-        print(f"        onenet evaluate {run.folder.path} --data {_spec(run.config)}   (test images, not used so far)")
+    print(f"next    onenet predict {shlex.quote(str(run.folder.model))} {example}")
+    if run.dataset.items.get("test") and not run.config.train.overfit:
+        config = shlex.quote(str(run.folder.path / "config.toml"))
+        print(f"        onenet evaluate {shlex.quote(str(run.folder.path))} --data {config}   (on the test split)")

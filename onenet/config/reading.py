@@ -3,6 +3,7 @@
 recipes/default.toml holds every key with its default, once; a recipe holds what differs from it.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -98,11 +99,30 @@ def _spec_table(spec: str) -> dict[str, Any]:
     format_, separator, path = head.partition(":")
     if not separator or not path:
         known = ", ".join(f"{name}:PATH" for name in FORMATS)
-        if Path(spec).is_dir():
+        if _is_folder(head):
             known = f"folder:{spec} for images and masks; or {known}"
         raise ConfigError(f"data {spec!r} is neither FORMAT:PATH nor a recipe: choose from {known}")
     changes = _parse_overrides([f"data.{part}" for part in rest]).get("data", {})
     return {"format": format_, "root": path, **changes}
+
+
+def spec_of(data: DataConfig) -> str:
+    """The SPEC that names the same data: FORMAT:PATH, and what is otherwise than in default.toml."""
+    default = _typed(DataConfig, "data", _read_toml("default")["data"])
+    keys = [key for key in get_type_hints(DataConfig) if key not in ("format", "root")]
+    changed = [key for key in keys if getattr(data, key) != getattr(default, key)]
+    return ",".join([f"{data.format}:{data.root}", *(f"{key}={_written(getattr(data, key))}" for key in changed)])
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(_plain(value), separators=(",", ":"))
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):  # too long a name, or no name at all
+        return False
 
 
 def _read_recipe(recipe: str) -> dict[str, Any]:
@@ -123,9 +143,12 @@ def _read_toml(recipe: str) -> dict[str, Any]:
         return tomllib.loads(resources.files("onenet.recipes").joinpath(f"{recipe}.toml").read_text(encoding="utf-8"))
     path = Path(recipe)
     if not recipe.endswith(".toml"):
-        spec = recipe if recipe.partition(":")[0] in FORMATS else f"folder:{recipe}"
-        is_data = spec == recipe or path.is_dir()
-        near = f"did you mean --data {spec}?" if is_data else did_you_mean(recipe, recipe_names())
+        format_, _, rest = recipe.partition(":")
+        near = did_you_mean(recipe, recipe_names())
+        if format_ in FORMATS:
+            near = f"did you mean --data {format_}:{rest or 'PATH'}?"
+        elif _is_folder(recipe):
+            near = f"did you mean --data folder:{recipe}?"
         raise ConfigError(f"unknown recipe {recipe!r}: {near} (or a path to a .toml file)")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-FEW = 50  # images to train on, for which there is a recipe
+FEW = (5, 50)  # images, for which there is a recipe
 MOST_LINES = 20  # of one kind that are printed; all of them are in the JSON
 _MOST_ROWS = 40
 
@@ -139,7 +139,7 @@ class DataReport:
         """The command that trains on them; nothing where `spec` is a recipe, which trains by its name."""
         if ":" not in spec:
             return []
-        few = " few" if self.unit == "images" and self.splits.get("train", 0) <= FEW else ""
+        few = " few" if self.unit == "images" and FEW[0] <= sum(self.splits.values()) <= FEW[1] else ""
         return [f"next    onenet train{few} --data {shlex.quote(spec)}"]
 
     def _facts(self) -> Iterator[str]:

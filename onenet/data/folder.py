@@ -206,7 +206,7 @@ def files(folder: Path, refuse: Refuse = stop, layout: str = _LAYOUT) -> dict[st
         DataError: no such folder; `layout` says what it should be.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; {layout}{_what_is_there(folder)}")
+        raise DataError(f"{folder}: no such folder; {layout}{_what_is_there(folder) if layout is _LAYOUT else ''}")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or path.is_dir():
@@ -220,15 +220,15 @@ def files(folder: Path, refuse: Refuse = stop, layout: str = _LAYOUT) -> dict[st
 
 
 def _what_is_there(missing: Path) -> str:
-    """Where the images of a folder that is missing may be: in the folder above, or under another name beside it."""
+    """Where the images of a folder that is missing may be: in the folder above, or under other names beside it."""
     root = missing.parent
-    if not root.is_dir():
-        return ""
     if (root.parent / "images").is_dir() and (root.parent / "masks").is_dir():
         return f"; did you mean folder:{root.parent}?"
-    beside = sorted(path for path in root.iterdir() if path.is_dir() and path.name not in ("images", "masks"))
-    named = [path.name for path in beside if any(file.suffix.lower() in SUFFIXES for file in path.iterdir())]
-    return f"; is it {named[0]}/? Then rename that to {missing.name}/" if named else ""
+    try:
+        beside = sorted(path.name for path in root.iterdir() if path.name not in ("images", "masks") and path.is_dir())
+    except OSError:
+        return ""
+    return f"; there are {', '.join(f'{name}/' for name in beside[:4])} to be renamed" if 0 < len(beside) <= 4 else ""
 
 
 def count_channels(items: Sequence[Item]) -> int:

@@ -105,8 +105,10 @@ def advise_encoding(pairs: Sequence[Pair], alone: bool) -> list[Finding]:
         return [Finding("labels", f"{text}; put the masks there, one label per pixel", str(first))]
     colours = ",".join(f'"{named(value, "colour")}"' for value in kept)
     setting = f"'data.class_values=[{colours}]'"
-    text = f"{first}: masks are in colours; say which is which class, the background first: {setting}, here by their "
-    text += "share of the pixels (and data.class_names likewise), or write a class table"
+    text = (
+        f"{first}: masks are in colours; list them in the order of the classes, the background first, as in {setting} "
+    )
+    text += "(here the most frequent first; data.class_names likewise), or write a class table"
     if rest:
         text = (f"{first}: masks are in colours, and {len(counts) - len(kept)} rare ones on {_percent(rest / total)} "
                 f"of the pixels are blends: save masks without smoothing, not as JPEG; then set {setting}")  # fmt: skip

@@ -128,7 +128,12 @@ def evaluate(
     report = score(segmenter, samples, card, dataset.name, split, details and not plain, authors, dataset.absent)
     if segmenter.decided:
         report = report.of_decisions()
-    notes = (*_notes(dataset), *reading, *_cautions(card, dataset, split), *_skipped(dataset.split(split), report))
+    notes = (
+        *_notes(dataset, split),
+        *reading,
+        *_cautions(card, dataset, split),
+        *_skipped(dataset.split(split), report),
+    )
     return Evaluation(report, segmenter, dataset, (*notes, *plain, *((_DECIDED,) if segmenter.decided else ())))
 
 
@@ -144,7 +149,7 @@ def _of_cases(
     cases, card = dataset.sources(split), segmenter.card
     segmented = segmented_cases(segmenter, dataset, cases, steps)
     of_cases, report, strips = score_cases(segmented, card, dataset.name, split, tolerance)
-    notes = (*_notes(dataset), *reading, *_cautions(card, dataset, split), *_skipped(cases, report, "cases"))
+    notes = (*_notes(dataset, split), *reading, *_cautions(card, dataset, split), *_skipped(cases, report, "cases"))
     return Evaluation(report, segmenter, dataset, notes, of_cases, tuple(strips))
 
 
@@ -175,9 +180,9 @@ def _skipped(items: Sequence[Item], report: Report, unit: str = "images") -> lis
     return [f"{missing.total()} of {len(items)} {unit} cannot be read and were left out: {few(list(missing))}"]
 
 
-def _notes(dataset: Dataset) -> list[str]:
-    """What the data set says of itself; that validation images are trained on is for `_cautions` to say, of a model."""
-    return [note for note in dataset.notes if note != JOINED]
+def _notes(dataset: Dataset, split: str) -> list[str]:
+    """What the data set says of itself; that validation images were trained on matters to their own scores alone."""
+    return [note for note in dataset.notes if note != JOINED or split == "val"]
 
 
 def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
@@ -190,8 +195,8 @@ def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
     scored = dataset.sources(split)
     known = sum(fingerprint(item) in seen for item in scored)
     unit = "cases" if isinstance(dataset, VolumeDataset) else "images"
-    joined = "networks" in card.training or card.training.get("split", {}).get("train_with_val")  # val is trained on
-    if known and (split in ("test", "all") or (joined and split == "val")):
+    joined = split == "val" and "networks" in card.training  # of folds: all but one trained on each case
+    if known and (joined or split in ("test", "all")):
         why = "; the split differs from the one the model was trained with" if split == "test" else ""
         cautions.append(
             f"{known} of these {len(scored)} {unit} were used in training or validation, so the score is too good{why}"

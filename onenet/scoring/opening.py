@@ -51,10 +51,7 @@ def open_for(card: Card, data: DataConfig) -> Dataset:
     if card.volume and not isinstance(dataset, VolumeDataset):
         raise DataError(f"{dataset.name} holds images, but the model was trained on volumes; use volumes")
     if dataset.num_classes != card.num_classes:
-        raise DataError(
-            f"{dataset.name} has {dataset.num_classes} classes ({few(dataset.classes)}), but the model has "
-            f"{card.num_classes} ({few(card.classes)}); use the data that it was trained for"
-        )
+        raise DataError(_other_classes(dataset, card))
     if card.overlapping != dataset.overlapping:
         theirs, ours = "has one class per pixel", "model's classes may overlap"
         if dataset.overlapping:
@@ -64,20 +61,32 @@ def open_for(card: Card, data: DataConfig) -> Dataset:
 
 
 def _opened(card: Card, data: DataConfig) -> Dataset:
-    """The data with the model's classes where it names none; where they do not fit its masks, with those of its own."""
+    """The data, with the model's classes where it names none.
+
+    Raises:
+        DataError: it cannot be opened; where its masks hold another number of classes, that is said, too.
+    """
 
     def opened(data: DataConfig) -> Dataset:
         return open_cases(card, data) if data.format in VOLUMES else open_dataset(data)
 
     lent = _with_classes(card, data)
+    named = data.class_names == card.classes and not data.num_classes and not data.class_values
+    alone = dataclasses.replace(data, class_names=()) if named else data
     try:
         return opened(lent)
-    except OneNetError:
-        named = data.class_names == card.classes and not data.num_classes and not data.class_values
-        own = _or_none(opened, dataclasses.replace(data, class_names=()) if named else data)
+    except OneNetError as error:
+        own = _or_none(opened, alone) if lent != alone else None
         if own is None or own.num_classes == card.num_classes:
             raise
-        return own
+        raise DataError(f"{_other_classes(own, card)}, or mend what does not belong there: {error}") from None
+
+
+def _other_classes(dataset: Dataset, card: Card) -> str:
+    return (
+        f"{dataset.name} has {dataset.num_classes} classes ({few(dataset.classes)}), but the model has "
+        f"{card.num_classes} ({few(card.classes)}); use the data that it was trained for"
+    )
 
 
 def _or_none(opened: Callable[[DataConfig], Dataset], data: DataConfig) -> Dataset | None:

@@ -58,7 +58,7 @@ class Cells:
 
     def failed_before(self, cell: Cell) -> dict[str, str] | None:
         """What an earlier result says of a cell that gave no model, where no other rate could have come to it since."""
-        return None if self._has_new_rates(cell[1]) else self._failed.get(called(cell))
+        return None if self._has_new_rates(cell[1]) or self._was_otherwise(cell[1]) else self._failed.get(called(cell))
 
     def is_trained(self, cell: Cell) -> bool:
         """Whether nothing of a cell, its learning rate included, is left to be trained."""
@@ -117,6 +117,11 @@ class Cells:
 
     def _has_new_rates(self, model: str) -> bool:
         return model not in self.plan.known_rates and any(rate not in self._earlier_rates for rate in self.plan.rates)
+
+    def _was_otherwise(self, model: str) -> bool:
+        """Whether an earlier result has a network at another rate than the plan knows now."""
+        rates = {cell["learning_rate"] for (_, name, _), cell in self._earlier.items() if name == model}
+        return model in self.plan.known_rates and bool(rates - {self.plan.known_rates[model]})
 
     def _is_searched(self, model: str) -> bool:
         tuning, epochs = self._tuning_cell(model), self.plan.tuning_epochs

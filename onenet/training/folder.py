@@ -46,8 +46,8 @@ class RunFolder:
     def model(self) -> Path:
         return self.path / "model.safetensors"
 
-    def begin(self, config: Config) -> None:
-        """Write what is known before the first step.
+    def begin(self, config: Config, replaced: bool = False) -> None:
+        """Write what is known before the first step; `replaced`: an earlier run's folder, by `clear_earlier`.
 
         Raises:
             ConfigError: the folder holds a run already.
@@ -63,7 +63,7 @@ class RunFolder:
             raise ConfigError(f"{self.path}: is a file, not a folder; choose another --out")
         if self._was_begun():
             self._clear_pictures()
-        else:
+        elif not replaced:
             self._refuse_images()
         self.sweep()
         self._write_text("config.toml", config.to_toml())
@@ -71,9 +71,10 @@ class RunFolder:
 
     def _refuse_images(self) -> None:
         """Keep the files of a run out of a folder of photos, where its pictures would be among theirs."""
-        found = next((path for path in _files(self.path) if path.suffix.lower() in SUFFIXES), None)
-        if found or all((self.path / name).is_dir() for name in ("images", "masks")):
-            why = f"holds images ({found.name})" if found else "holds images and masks"
+        inside = _inside(self.path)
+        found = next((path.name for path in inside if path.suffix.lower() in SUFFIXES and path.suffix != ".npy"), None)
+        if found or any((path / "images").is_dir() for path in (self.path, *inside)):
+            why = f"holds images ({found})" if found else "holds folders of images"
             raise ConfigError(f"{self.path}: {why}, so it is no place for a run; choose another --out")
 
     def sweep(self) -> None:
@@ -90,8 +91,8 @@ class RunFolder:
             return False
         return True
 
-    def clear_earlier(self, config: Config) -> None:
-        """Remove the files of an earlier run on the same data, nothing else.
+    def clear_earlier(self, config: Config) -> bool:
+        """Remove the files of an earlier run on the same data, nothing else; returns whether there was one.
 
         Raises:
             ConfigError: the folder holds a run on other data.
@@ -99,12 +100,13 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise ConfigError(f"{self.path}: is a file, not a folder; choose another --out")
         if not self._was_begun():
-            return
+            return False
         if self.config().anchored().data.root != config.anchored().data.root:
             raise ConfigError(f"{self.path}: holds a run on other data; choose another --out")
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
         self._clear_pictures()
+        return True
 
     def _clear_pictures(self) -> None:
         for name, pattern in _PICTURES.items():
@@ -161,8 +163,11 @@ class RunFolder:
             file.write(text.encode())
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def environment() -> dict[str, Any]:

@@ -102,9 +102,7 @@ class Run:
             if state is not None:
                 self._restore(state)
             elif self.is_first and not resume:
-                if replace:
-                    folder.clear_earlier(config)
-                folder.begin(config)
+                folder.begin(config, replaced=replace and folder.clear_earlier(config))
             if self.is_first:
                 folder.sweep()
 

@@ -225,7 +225,7 @@ def test_channels_that_images_do_not_have(refusal, tiny):
         ("onenet-ed-4", "onenet-ed-4 is an architecture without weights"),
         ("empty.safetensors", "empty.safetensors: not a complete .safetensors file"),
         ("half.safetensors", "half.safetensors: not a complete .safetensors file"),
-        ("photo.png", "photo.png: is an image, not a model; the model comes first"),
+        ("photo.png", "photo.png: is an image, not a model"),
         ("photos", "photos: holds no model.safetensors"),
         ("model.onnx", "model.onnx: no ONNX file, or a truncated one"),
         ("model.pth", "onenet convert"),

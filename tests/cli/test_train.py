@@ -1,6 +1,7 @@
 """`onenet train`: a recipe and data in, a folder with a trained model out."""
 
 import re
+import shlex
 import tomllib
 
 import pytest
@@ -70,10 +71,26 @@ def test_a_folder_named_like_a_number_is_a_folder(onenet_command):
 
 def test_few_images_are_pointed_to_their_recipe(onenet_command, photos, tiny):
     data = f"folder:{photos(count=8)}"
-    note = f"note: the recipe few is for up to 50 images: onenet train few --data {data}"
+    note = "note: the recipe few is for up to 50 images: onenet train few --data"
     assert note in onenet_command("train", "--data", data, "--out", "first", *tiny).out
     assert note not in onenet_command("train", "few", "--data", data, "--out", "second", *tiny).out
     assert note not in onenet_command("train", "--data", data, "--out", "third", *tiny, "train.overfit=2").out
+
+
+def test_the_commands_that_are_advised_carry_the_settings_of_the_data(onenet_command, photos, tiny, tmp_path):
+    data = f"folder:{photos(count=8, values=(4, 9))},class_values=[4,9]"
+    done = onenet_command("train", "--data", data, "--out", "my run", *tiny)
+    few = next(line for line in done.out.splitlines() if "train few" in line).partition("onenet ")[2]
+    assert shlex.split(few)[:3] == ["train", "few", "--data"]
+    assert onenet_command("data", "check", shlex.split(few)[3]).code == 0
+    score = done.out.splitlines()[-1].partition("onenet ")[2].partition("   (")[0]
+    assert onenet_command(*shlex.split(score)).code == 0
+
+
+def test_without_test_images_no_score_of_them_is_advised(onenet_command, photos, tiny):
+    done = onenet_command("train", "--data", f"folder:{photos(count=4)},test=0", "--out", "run", *tiny)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1].startswith("next    onenet predict run/model.safetensors")
 
 
 def test_masks_of_0_and_255_are_noted(onenet_command, photos, tiny):

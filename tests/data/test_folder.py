@@ -136,7 +136,7 @@ def test_too_few_images_are_refused_with_their_number(photos, count):
 def test_images_under_another_name_or_in_the_folder_above_are_pointed_to(photos):
     root = photos()
     (root / "masks").rename(root / "labels")
-    with pytest.raises(DataError, match=r"masks: no such folder; .*; is it labels/\? Then rename that to masks/"):
+    with pytest.raises(DataError, match=r"masks: no such folder; .*; there are labels/ to be renamed"):
         open_dataset(parse_spec(f"folder:{root}"))
     (root / "labels").rename(root / "masks")
     with pytest.raises(DataError, match=rf"did you mean folder:{root}\?"):

@@ -99,7 +99,8 @@ class TestNames:
 
 class TestWrongArguments:
     @pytest.mark.parametrize(
-        ("name", "nearest"), [("onenet-ed4", "onenet-ed-4"), ("unet_4", "unet-4"), ("UNET-4", "unet-4")]
+        ("name", "nearest"),
+        [("onenet-ed4", "onenet-ed-4"), ("unet_4", "unet-4"), ("resnet34", "resnet34-unet"), ("UNET-4", "unet-4")],
     )
     def test_an_unknown_name_suggests_the_nearest(self, name, nearest):
         with pytest.raises(ConfigError, match=f"unknown model '{name}': did you mean .*{nearest}") as caught:

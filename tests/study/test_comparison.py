@@ -196,6 +196,10 @@ def test_a_network_whose_known_rate_is_another_now_is_trained_anew(done, plan, t
         cell for cell in earlier["cells"] if cell["model"] == MODELS[1]
     ]
     assert {cell["learning_rate"] for cell in again["cells"] if cell["model"] == MODELS[0]} == {rate}
+    two = next(cell for cell in earlier["cells"] if (cell["set"], cell["model"]) == ("two", MODELS[0]))
+    failed = [{"cell": f"two: {MODELS[0]}, seed 0", "reason": "the loss became nan"}]
+    before = earlier | {"cells": [cell for cell in earlier["cells"] if cell is not two], "failed": failed}
+    assert not run_comparison(changed, str(tmp_path), [], tmp_path / "new", trainer, earlier=before)["failed"]
 
 
 def test_training_alone_takes_the_rates_and_cells_of_an_earlier_result(done, plan, tmp_path):

@@ -34,10 +34,9 @@ def test_a_folder_with_any_file_of_a_run_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize(("made", "why"), [("photo.JPG", r"holds images \(photo\.JPG\)"),
-                                           ("masks/photo.png", "holds images and masks")])  # fmt: skip
+                                           ("sub/images/photo.png", "holds folders of images")])  # fmt: skip
 def test_a_folder_of_photos_is_refused_and_left_as_it_is(tmp_path, made, why):
-    (tmp_path / "images").mkdir()
-    (tmp_path / made).parent.mkdir(exist_ok=True)
+    (tmp_path / made).parent.mkdir(exist_ok=True, parents=True)
     (tmp_path / made).write_text("mine")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ConfigError, match=rf"{why}, so it is no place for a run; choose another --out"):
@@ -108,3 +107,12 @@ def test_an_earlier_run_is_removed_with_its_pictures_and_nothing_else(tmp_path):
     folder.clear_earlier(CONFIG)
     left = {str(path.relative_to(folder.path)) for path in folder.path.rglob("*") if path.is_file()}
     assert left == {"notes.txt", "examples/mine.jpg"}
+
+
+def test_an_earlier_run_is_replaced_whatever_picture_was_put_beside_it(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.begin(CONFIG)
+    (tmp_path / "screenshot.png").write_text("mine")
+    folder.begin(CONFIG, replaced=folder.clear_earlier(CONFIG))
+    assert folder.config() == CONFIG and (tmp_path / "screenshot.png").read_text() == "mine"
+    assert RunFolder(tmp_path / "other").clear_earlier(CONFIG) is False
