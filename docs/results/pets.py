@@ -15,7 +15,7 @@ from onenet.config import load_config
 from onenet.scoring import open_for
 
 SIDE, PHOTOS = 180, (5, 77, 130, 200, 260)
-RUNS = ("onenet-ed-4-width16-rate0.0015-seed0", "unet-4-width16-rate0.0015-seed0", "onenet-x-s-rate0.006-seed0")
+RUNS = ("onenet-ed-4-width16-rate0.0015-seed0", "unet-4-width16-rate0.00075-seed0", "onenet-x-s-rate0.012-seed0")
 TARGET = Path(__file__).parent.parent / "images" / "pets.jpg"
 
 
