@@ -90,7 +90,9 @@ def ahead_of_others(cells: list[dict[str, Any]]) -> str:
         means = {name: statistics.mean(found) for name, found in by_model.items()}
         others = [mean for name, mean in means.items() if not name.startswith("onenet-x")]
         ahead += means["onenet-x-s"] > max(others)
-    return f"on {ahead} of {len(scores)} sets no network of others scores higher, the paper's U-Net included"
+    unets = sum("unet-4" in by_model for by_model in scores.values())
+    where = "" if unets == len(scores) else f" on the {unets} sets that it was trained on"
+    return f"on {ahead} of {len(scores)} sets no network of others scores higher, the paper's U-Net included{where}"
 
 
 def against_unet_line() -> str:
