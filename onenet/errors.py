@@ -32,7 +32,7 @@ class TrainError(OneNetError, RuntimeError):
     """Training cannot go on: the loss or the weights are no numbers."""
 
 
-_TOO_SHORT = 3  # letters: what is near "gpu" is "cpu"
+_SHORT = 3  # letters: what is nearest to "gpu" is "cpu"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -40,7 +40,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     known = list(known)
     by_letters = {name.casefold(): name for name in known}
     near = difflib.get_close_matches(word.casefold(), by_letters, n=3, cutoff=0.6)
-    if near and len(word) > _TOO_SHORT:
+    if len(word) <= _SHORT:
+        near = [name for name in near if name.startswith(word.casefold())]
+    if near:
         return f"did you mean {' or '.join(by_letters[name] for name in near)}?"
     return f"choose from {', '.join(known)}" if known else "there is none"
 

@@ -202,6 +202,11 @@ def test_the_example_for_a_wrong_list_is_one_that_works():
     load_config("default", [f"data.class_names={example}"])
 
 
+def test_a_short_word_is_not_taken_for_another_short_word():
+    with pytest.raises(ConfigError, match=r"train\.device='gpu': choose from auto, cpu, cuda, mps"):
+        load_config("default", ["train.device=gpu"])
+
+
 @pytest.mark.parametrize("word", ["epochs", "train.=3", "=3", "train=3"])
 def test_a_word_that_is_not_key_and_value_is_refused(word):
     with pytest.raises(ConfigError, match=r"is not SECTION\.KEY=VALUE"):
