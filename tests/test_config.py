@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onenet.config import AugmentConfig, DataConfig, LossConfig, TrainConfig, load_config, parse_spec, recipe_names
+from onenet.config import (
+    AugmentConfig,
+    DataConfig,
+    LossConfig,
+    TrainConfig,
+    load_config,
+    parse_spec,
+    recipe_names,
+    spec_of,
+)
 from onenet.errors import ConfigError
 
 
@@ -200,6 +209,16 @@ def test_the_example_for_a_wrong_list_is_one_that_works():
         load_config("default", ["data.class_names=3"])
     example = str(refusal.value).partition("for example ")[2]
     load_config("default", [f"data.class_names={example}"])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["folder:photos", 'folder:my photos,class_values=["#000000","#ff0000"],test=0.0', "camvid:town,size=[9,12]"],
+)
+def test_the_spec_of_data_names_the_same_data(spec):
+    data = parse_spec(spec)
+    assert parse_spec(spec_of(data)) == data
+    assert spec_of(parse_spec("folder:photos")) == "folder:photos"
 
 
 def test_a_short_word_is_not_taken_for_another_short_word():

@@ -58,10 +58,10 @@ def export(
         for remark in remarks(made, path.name):
             print(remark)
     runs = [path for path, _ in files if path.suffix != ".mlpackage"]
-    runs = sorted(runs, key=lambda path: (path.suffix != ".onnx", ".int8" not in path.name))[:1]
-    for path in runs:
+    if runs:
+        best = min(runs, key=lambda path: (path.suffix != ".onnx", ".int8" not in path.name))
         what = "VOLUME.nii.gz" if of_volumes(model) else "photo.jpg"
-        print(f"\nnext    onenet predict {shlex.quote(str(path))} {what}", file=sys.stderr)
+        print(f"\nnext    onenet predict {shlex.quote(str(best))} {what}", file=sys.stderr)
 
 
 def of_volumes(model: str) -> bool:

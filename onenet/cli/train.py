@@ -149,9 +149,9 @@ def _for_few(run: "Run") -> str:
     from onenet.data.findings import FEW
 
     config = run.config
-    count = len({item.image for items in run.dataset.items.values() for item in items})
     if config.name != "default" or config.data.format in VOLUMES or config.train.overfit or run.finished_epochs:
         return ""
+    count = len({item.image for items in run.dataset.items.values() for item in items})  # val may be in train, too
     if not FEW[0] <= count <= FEW[1]:
         return ""
     return f"the recipe few is for up to {FEW[1]} images: onenet train few --data {shlex.quote(spec_of(config.data))}"

@@ -120,8 +120,8 @@ def _written(value: Any) -> str:
 
 def _is_folder(path: str) -> bool:
     try:
-        return Path(path).is_dir()
-    except (OSError, ValueError):  # too long a name, or no name at all
+        return bool(path) and Path(path).is_dir()
+    except (OSError, ValueError):  # too long a name, or one that holds what no name may
         return False
 
 

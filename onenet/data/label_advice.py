@@ -107,8 +107,8 @@ def advise_encoding(pairs: Sequence[Pair], alone: bool) -> list[Finding]:
     setting = f"'data.class_values=[{colours}]'"
     text = (
         f"{first}: masks are in colours; list them in the order of the classes, the background first, as in {setting} "
+        "(here the most frequent first; data.class_names likewise), or write a class table"
     )
-    text += "(here the most frequent first; data.class_names likewise), or write a class table"
     if rest:
         text = (f"{first}: masks are in colours, and {len(counts) - len(kept)} rare ones on {_percent(rest / total)} "
                 f"of the pixels are blends: save masks without smoothing, not as JPEG; then set {setting}")  # fmt: skip

@@ -103,9 +103,9 @@ def start_from(network: Network, source: str) -> Start:
     if stem not in taken or few:  # what follows would get features that it has never seen
         why = "of whose kernels most do not" if stem in taken else "whose first kernel does not"
         with_sizes, own_sizes = _differing_sizes(other, network)
-        theirs_called, called = f"{other.name}{with_sizes}", f"{_name(network)}{own_sizes}"
+        found = f"train.init={source}: it is {other.name}{with_sizes}"
         advice = "choose the same network and sizes, or leave train.init out"
-        raise ConfigError(f"train.init={source}: it is {theirs_called}, {why} fit {called}; {advice}")
+        raise ConfigError(f"{found}, {why} fit {_name(network)}{own_sizes}; {advice}")
     with torch.no_grad():
         for name, tensor in taken.items():
             ours[name].copy_(tensor)
