@@ -86,7 +86,7 @@ def Segmenter(  # noqa: N802
         raise ConfigError(f"{model}: {runtime} runs exported files; make one with: onenet export {model}")
     if classes:
         raise ConfigError("classes are for .onnx files that were not written by onenet; this model knows its own")
-    _need_torch()
+    _need_torch(model)
     from torch import nn
 
     from onenet.checkpoint import load as load_model
@@ -145,6 +145,8 @@ def evaluate(
     split: str = "test",
     authors: bool = False,
     classes: "Sequence[str]" = (),
+    runtime: str = "auto",
+    threads: int | None = None,
 ) -> "Evaluation":
     """Score a model as `onenet evaluate` does.
 
@@ -159,6 +161,8 @@ def evaluate(
         split: "train", "val", "test" or "all".
         authors: also the figures of the paper's authors, as their evaluator computes them: `.report.authors`.
         classes: names for the classes of an `.onnx` file that was not written by onenet.
+        runtime: what computes an exported file, as of `Segmenter`.
+        threads: CPU threads; None for all cores.
 
     Returns:
         An evaluation: `.report` with all figures, `.notes` with what a reader should know.
@@ -174,12 +178,12 @@ def evaluate(
         raise ConfigError(f"evaluate takes data as FORMAT:PATH, a recipe's name or config.data, not {spec!r}")
     from onenet.deploy.opening import is_exported
 
-    model = _file_of_shipped(model, "auto")
+    model = _file_of_shipped(model, runtime)
     if not (isinstance(model, (str, Path)) and is_exported(model)):
-        _need_torch()
+        _need_torch(model)
     from onenet.scoring import evaluate as score
 
-    return score(model, spec, split, authors=authors, classes=classes)
+    return score(model, spec, split, authors=authors, classes=classes, runtime=runtime, threads=threads)
 
 
 def _file_of_shipped(model: "str | Path | nn.Module", runtime: str) -> "str | Path | nn.Module":
@@ -203,10 +207,18 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def _need_torch() -> None:
+def _need_torch(model: object = None) -> None:
+    """Refuse what torch alone can do; of a model, name a file beside it that runs without."""
     from importlib.util import find_spec
 
+    from onenet.deploy.opening import FOLDERS
     from onenet.errors import OneNetError
 
-    if find_spec("torch") is None or find_spec("jaxtyping") is None:
-        raise OneNetError("this needs torch, which is not installed: pip install 'onenet-seg[train]'")
+    if find_spec("torch") is not None and find_spec("jaxtyping") is not None:
+        return
+    without = ""
+    if isinstance(model, (str, Path)):
+        path = Path(model) / "model.safetensors" if Path(model).is_dir() else Path(model)
+        made = [path.with_suffix(ending) for ending in (".int8.onnx", ".onnx", *FOLDERS)]
+        without = "".join([f"; {file} runs without it" for file in made if file.exists()][:1])
+    raise OneNetError(f"this needs torch, which is not installed: pip install 'onenet-seg[train]'{without}")

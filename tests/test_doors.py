@@ -103,6 +103,27 @@ except Exception as error:
     )
 
 
+@pytest.mark.parametrize("named", ["run", "run/model.safetensors"])
+def test_without_torch_the_exported_file_beside_a_model_is_named(tmp_path, named):
+    (tmp_path / "run").mkdir()
+    for name in ("model.safetensors", "model.int8.onnx", "model.onnx"):
+        (tmp_path / "run" / name).touch()
+    model = tmp_path / named
+    code = f"""
+import importlib.util as util, onenet
+find = util.find_spec
+util.find_spec = lambda name, *rest: None if name == "torch" else find(name, *rest)
+for use in (onenet.Segmenter, lambda model: onenet.evaluate(model, "demo")):
+    try:
+        use({str(model)!r})
+    except onenet.errors.OneNetError as error:
+        print(error)
+"""
+    line = "this needs torch, which is not installed: pip install 'onenet-seg[train]'; "
+    line += f"{tmp_path / 'run/model.int8.onnx'} runs without it"
+    assert in_a_fresh_python(code).splitlines() == [line, line]
+
+
 def test_every_error_is_a_onenet_error_and_a_builtin_one():
     from onenet import errors
 

@@ -17,6 +17,10 @@ def evaluate(
     ],
     data: Annotated[str, typer.Option(help="FORMAT:PATH[,key=value...] or a recipe.")],
     split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    runtime: Annotated[
+        str, typer.Option(help="torch, onnxruntime, openvino, executorch, litert; auto is the fastest.")
+    ] = "auto",
     classes: Classes = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     report: Annotated[Path | None, typer.Option(help="Folder for report.json and report.html.")] = None,
@@ -51,7 +55,17 @@ def evaluate(
         print(f"note: {keep_best_steps(model, data)}", file=sys.stderr)
     elif postprocess != "card":
         steps = read_steps(postprocess, model)
-    evaluation = scoring.evaluate(model, data, split, authors=authors, classes=names, tolerance=tolerance, steps=steps)
+    evaluation = scoring.evaluate(
+        model,
+        data,
+        split,
+        authors=authors,
+        classes=names,
+        tolerance=tolerance,
+        steps=steps,
+        runtime=runtime,
+        threads=threads,
+    )
     for note in evaluation.notes:
         print(f"note: {note}", file=sys.stderr)
     for hint in hints(evaluation.report):

@@ -92,6 +92,8 @@ def evaluate(
     classes: Sequence[str] = (),
     tolerance: float | None = None,
     steps: Mapping[str, Sequence[int]] | None = None,
+    runtime: str = "auto",
+    threads: int | None = None,
 ) -> Evaluation:
     """Score a model on a split of a data set.
 
@@ -106,12 +108,14 @@ def evaluate(
         classes: names for the classes of an `.onnx` file that was not written by onenet.
         tolerance: of volumes, millimetres of surface Dice; None: 2.
         steps: of volumes, the post-processing; None: that of the card.
+        runtime: what computes an exported file, as of `onenet.Segmenter`.
+        threads: CPU threads; None for all cores.
 
     Raises:
         DataError: the data has other classes than the model, or cannot be read.
         ConfigError: no such split, `tolerance` of images, `authors` of a model that has no use for them.
     """
-    segmenter = onenet.Segmenter(model, classes=classes)
+    segmenter = onenet.Segmenter(model, runtime, threads, classes)
     if segmenter.decided and authors:
         raise ConfigError(f"{model}: gives classes without logits, of which the authors' figures cannot be computed; "
                           "export it without --output classes")  # fmt: skip

@@ -50,6 +50,24 @@ def test_the_folder_of_a_run_is_a_model(onenet_command, photos, tiny):
     assert onenet_command("evaluate", "run", "--data", f"folder:{root}").code == 0
 
 
+def test_a_runtime_can_be_chosen(onenet_command, tiny_model, photos, monkeypatch):
+    import onenet.deploy.opening as opening
+
+    opened, open_session = [], opening.open_session
+    monkeypatch.setattr(
+        opening,
+        "open_session",
+        lambda path, name, *rest, **more: opened.append(name) or open_session(path, name, *rest, **more),
+    )
+    data = ("--data", f"folder:{photos(count=8)}")
+    assert onenet_command("export", tiny_model, "--out", ".").code == 0
+    file = f"{tiny_model.stem}.onnx"
+    tables = [onenet_command("evaluate", file, *data, "--runtime", name).out for name in ("onnxruntime", "openvino")]
+    assert opened == ["onnxruntime", "openvino"] and "| class 1 |" in tables[0] and tables[0] == tables[1]
+    assert "torch does not run" in onenet_command("evaluate", file, *data, "--runtime", "torch").error
+    assert "threads=0" in onenet_command("evaluate", file, *data, "--threads", "0").error
+
+
 @pytest.fixture
 def stubborn(tmp_path):
     """A model that sees class 1 everywhere."""
