@@ -14,27 +14,32 @@ ROOT = HERE.parent.parent
 
 def main() -> None:
     """Generate."""
+    for page, text in written().items():
+        page.write_text(text, encoding="utf-8")
+
+
+def written() -> dict[Path, str]:
+    """The text of each page."""
     parts = ["# Results", "", "Written by `make results` from the JSON files in `docs/results/`; do not edit."]
     for title, name, intro, table, of_the_set in SECTIONS:
         record = read(name)
         known = facts(record, of_the_set)
         head, text = title.format_map(known), intro.format_map(known)
         parts += ["", f"## {head}", "", text, "", table(record["result"]), "", provenance(record)]
-    (HERE.parent / "results.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
-    fill(ROOT / "README.md", readme_lines())
-    fill(HERE.parent / "findings.md", findings_lines())
-    fill(HERE.parent / "edge.md", edge_lines())
+    docs = HERE.parent
+    lines = {ROOT / "README.md": readme_lines(), docs / "findings.md": findings_lines(), docs / "edge.md": edge_lines()}
+    return {docs / "results.md": "\n".join(parts) + "\n"} | {page: filled(page, own) for page, own in lines.items()}
 
 
-def fill(page: Path, lines: dict[str, str]) -> None:
-    """Write what a page says between its markers."""
+def filled(page: Path, lines: dict[str, str]) -> str:
+    """A page with what stands between its markers put in."""
     text = page.read_text(encoding="utf-8")
     for name, line in lines.items():
         start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         before, _, rest = text.partition(start)
         _, _, after = rest.partition(end)
         text = f"{before}{start}{line}{end}{after}"
-    page.write_text(text, encoding="utf-8")
+    return text
 
 
 def facts(record: dict[str, Any], of_the_set: str) -> dict[str, Any]:

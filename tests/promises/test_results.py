@@ -46,3 +46,8 @@ def test_every_text_has_its_figures(generate):
     for title, name, intro, _, of_the_set in generate.SECTIONS:
         known = generate.facts(generate.read(name), of_the_set)
         assert "{" not in title.format_map(known) + intro.format_map(known)
+
+
+def test_the_pages_are_what_the_records_say(generate):
+    for page, text in generate.written().items():
+        assert page.read_text(encoding="utf-8") == text, f"{page.name} is not what make results writes"
