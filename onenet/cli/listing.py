@@ -1,5 +1,7 @@
 """`onenet list`: what there is by name."""
 
+import shutil
+import textwrap
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -12,7 +14,8 @@ def show(
     what: Annotated[str, typer.Argument(help="models, recipes, formats, samples or studies.")] = "models",
     trained: Annotated[bool, typer.Option("--trained", help="Models that come with their weights.")] = False,
 ) -> None:
-    """List names: networks (millions of parameters, for 2 classes), recipes, data formats, packaged images, studies."""
+    """List names: networks (millions of parameters, for 2 classes), recipes and studies with what they are for, data
+    formats, packaged images."""
     from onenet.errors import ConfigError, did_you_mean
     from onenet.weights import shipped_names
 
@@ -35,14 +38,29 @@ def _lines(what: str) -> list[str]:
     if what == "models":
         return _models()
     if what == "recipes":
-        return config.recipe_names()
+        return _described([(name, config.about_recipe(name)) for name in config.recipe_names()])
     if what == "formats":
         return list(config.FORMATS)
     if what == "samples":
         return [f"{config.SAMPLES}{name}" for name in data.sample_sets()]
-    from onenet.study.plan import plan_names
+    from onenet.study import plan
 
-    return plan_names()
+    lines = []
+    for name in plan.plan_names():
+        lines.append((name, plan.about_plan(name)))
+        lines += [(f"  --budget {budget}", about) for budget, about in plan.budgets_of(name).items()]
+    return _described(lines)
+
+
+def _described(lines: list[tuple[str, str]]) -> list[str]:
+    """Names, each with what it is for in a column of its own that a terminal has room for."""
+    column = max(len(name) for name, _ in lines) + 2
+    width = max(40, min(shutil.get_terminal_size().columns, 120) - column)
+    found = []
+    for name, about in lines:
+        first, *more = textwrap.wrap(about, width, break_on_hyphens=False) or [""]
+        found += [f"{name:{column}}{first}".rstrip(), *(f"{'':{column}}{line}" for line in more)]
+    return found
 
 
 def _trained() -> list[str]:

@@ -3,6 +3,7 @@
 recipes/default.toml holds every key with its default, once; a recipe holds what differs from it.
 """
 
+import itertools
 import json
 import re
 import tomllib
@@ -22,6 +23,16 @@ _OF_IMAGES = ("value_range", "mask_encoding", "border")
 def recipe_names() -> list[str]:
     """The recipes that are shipped."""
     return sorted(file.name[:-5] for file in resources.files("onenet.recipes").iterdir() if file.name.endswith(".toml"))
+
+
+def about_recipe(name: str) -> str:
+    """What a shipped recipe is for: the words above it in its file."""
+    return opening_comment(resources.files("onenet.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def opening_comment(text: str) -> str:
+    """The comment that a TOML file begins with, in one line."""
+    return " ".join(line[1:].strip() for line in itertools.takewhile(lambda line: line[:1] == "#", text.splitlines()))
 
 
 def load_config(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
+from onenet.config import opening_comment
 from onenet.errors import ConfigError, did_you_mean
 
 _OWN = ("models", "seeds")  # keys of a study that a set may narrow
@@ -102,9 +103,14 @@ def plan_names() -> list[str]:
     return sorted(file.name[:-5] for file in plans if file.name.endswith(".toml"))
 
 
-def budget_names(name: str) -> list[str]:
-    """The budgets of a shipped study; none where it is a plain grid."""
-    return list(_read(name).get("budgets", {}))
+def budgets_of(name: str) -> dict[str, str]:
+    """The budgets of a shipped study, what each is and takes; none where it is a plain grid."""
+    return {budget: table["about"] for budget, table in _read(name).get("budgets", {}).items()}
+
+
+def about_plan(name: str) -> str:
+    """What a shipped study is for: the words above it in its file."""
+    return opening_comment(_text(name))
 
 
 def load_plan(name: str, budget: str = "") -> Plan | Comparison | PaperTable:
@@ -140,7 +146,11 @@ def load_plan(name: str, budget: str = "") -> Plan | Comparison | PaperTable:
 
 
 def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads(resources.files("onenet.study").joinpath("plans", f"{name}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(_text(name))
+
+
+def _text(name: str) -> str:
+    return resources.files("onenet.study").joinpath("plans", f"{name}.toml").read_text(encoding="utf-8")
 
 
 def _comparison(name: str, budget: str, split: str, table: dict[str, Any]) -> Comparison:

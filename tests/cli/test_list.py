@@ -1,5 +1,6 @@
 """`onenet list` says what there is by name."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import onenet
 from onenet.config import FORMATS, recipe_names
 from onenet.data import sample_sets
-from onenet.study.plan import plan_names
+from onenet.study.plan import budgets_of, plan_names
 
 
 def test_models_stand_with_their_millions_of_parameters(onenet_command):
@@ -22,15 +23,29 @@ def test_models_stand_with_their_millions_of_parameters(onenet_command):
 @pytest.mark.parametrize(
     ("what", "names"),
     [
-        ("recipes", recipe_names()),
         ("formats", list(FORMATS)),
         ("samples", [f"samples:{name}" for name in sample_sets()]),
-        ("studies", plan_names()),
     ],
 )
 def test_every_name_stands_on_its_line(onenet_command, what, names):
     assert names
     assert onenet_command("list", what).out.splitlines() == names
+
+
+def test_recipes_and_studies_stand_with_what_they_are_for(onenet_command):
+    def texts(what):
+        text = onenet_command("list", what).out
+        assert max(map(len, text.splitlines())) <= 120
+        lines = re.sub(r"\n {12,}", " ", text).splitlines()
+        return [re.split(r" {2,}", line.strip(), maxsplit=1) for line in lines]
+
+    recipes, studies = texts("recipes"), texts("studies")
+    assert [name for name, _ in recipes] == recipe_names()
+    assert dict(recipes)["few"] == "5 to 50 images: on two cores one to three minutes, however many there are."
+    assert [name for name, _ in studies if "--budget" not in name] == plan_names()
+    budgets = [f"--budget {budget}" for name in plan_names() for budget in budgets_of(name)]
+    assert [name for name, _ in studies if "--budget" in name] == budgets
+    assert "a night on two CPU cores" in dict(studies)["--budget cpu"]
 
 
 def test_an_unknown_list_is_answered_with_the_nearest(onenet_command):

@@ -13,7 +13,7 @@ from onenet.errors import ConfigError, TrainError
 from onenet.models.catalog import create_model
 from onenet.study.paper_tables import run_table
 from onenet.study.paper_tables_page import paper_row, table_markdown, table_page
-from onenet.study.plan import ImageSet, PaperTable, budget_names, load_plan
+from onenet.study.plan import ImageSet, PaperTable, budgets_of, load_plan
 from onenet.study.printed import printed
 
 MODELS = ("onenet-ed-4,width=4,depth=2", "onenet-e-4,width=4,depth=2")
@@ -166,8 +166,8 @@ def test_what_is_printed_stands_in_the_papers_own_text():
 
 @pytest.mark.parametrize("table", ["table1", "table3"])
 def test_every_budget_of_a_table_can_be_run(table):
-    assert budget_names(table) == ["quick", "gpu25", "paper"]
-    for budget in budget_names(table):
+    assert list(budgets_of(table)) == ["quick", "gpu25", "paper"]
+    for budget in budgets_of(table):
         plan = load_plan(table, budget)
         assert isinstance(plan, PaperTable) and plan.seeds and plan.sets
         assert any(

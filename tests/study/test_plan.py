@@ -5,11 +5,11 @@ import pytest
 from onenet.config import load_config, recipe_names
 from onenet.errors import ConfigError
 from onenet.models.catalog import create_model, list_models
-from onenet.study.plan import _read, budget_names, load_plan, plan_names
+from onenet.study.plan import _read, budgets_of, load_plan, plan_names
 from onenet.study.settings import configuration
 
 
-@pytest.mark.parametrize("name", [name for name in plan_names() if not budget_names(name)])
+@pytest.mark.parametrize("name", [name for name in plan_names() if not budgets_of(name)])
 def test_every_shipped_plan_can_be_run(name):
     plan = load_plan(name)
     assert plan.name == name
@@ -31,7 +31,7 @@ def test_an_unknown_plan_is_answered_with_the_nearest():
         load_plan("pet_small")
 
 
-@pytest.mark.parametrize("budget", budget_names("pareto"))
+@pytest.mark.parametrize("budget", budgets_of("pareto"))
 def test_every_budget_of_the_comparison_can_be_run(budget):
     plan = load_plan("pareto", budget)
     assert (plan.name, plan.budget, plan.split) == ("pareto", budget, "test")
