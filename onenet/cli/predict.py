@@ -169,6 +169,7 @@ def _to_standard_output(segmenter: "Segmenter", large: Large, sources: list[str]
 
 def collect(inputs: list[str]) -> list[str]:
     """Every image that the inputs name, each once."""
+    from onenet.config import FORMATS
     from onenet.errors import DataError
     from onenet.images import SUFFIXES
 
@@ -182,6 +183,8 @@ def collect(inputs: list[str]) -> list[str]:
                 but = " but the masks of a data set" if files else ""
                 raise DataError(f"{path}: holds no images ({', '.join(SUFFIXES[:4])}, ...){but}")
             found += map(str, photos)
+        elif (form := given.partition(":"))[0] in FORMATS and not path.exists():
+            raise DataError(f"{given}: takes photos, not a data set; give its files or their folder, such as {form[2]}")
         elif given == "-" or path.exists() or not glob.has_magic(given):
             found.append(given)
         else:

@@ -134,6 +134,9 @@ def print_beginning(run: "Run") -> None:
         print(f"note: {describe_classes(run)}")
     if run.skipped:
         print(f"note: left out: {describe_skipped(run)}")
+    if min(run.config.data.size) < run.network.stride:
+        print(f"note: data.size={list(run.config.data.size)} is below {run.network.stride}, the pixels to a place at "
+              "the network's coarsest level: it sees next to nothing of an image")  # fmt: skip
     if train.overfit:
         print(f"note: train.overfit={train.overfit}: trains and validates on the same images, unvaried")
     if run.finished_epochs == train.epochs:

@@ -16,6 +16,7 @@ from onenet.config.schema import CHOICES, EXAMPLES, FORMATS, RANGES, SECTIONS, T
 from onenet.errors import ConfigError, describe_os_error, did_you_mean
 
 _TEXTS = ("data.root", "data.class_table", "data.class_values", "data.axis", "data.spacing")  # numbers are text there
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 _OF_VOLUMES = ("axis", "spacing", "intensity", "neighbours")
 _OF_IMAGES = ("value_range", "mask_encoding", "border")
 
@@ -220,7 +221,7 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
     if key in _TEXTS and not isinstance(value, (str, list, dict)):
         value = str(value)  # a folder may be called 2024
     if type(value) is not kind:
-        raise ConfigError(f"{key}={value!r}: expected {kind.__name__}, not {type(value).__name__}")
+        raise ConfigError(f"{key}={value!r}: expected {_KINDS[kind]}")
     if key in CHOICES and value not in CHOICES[key]:
         raise ConfigError(f"{key}={value!r}: {did_you_mean(value, CHOICES[key])}")
     low, high = RANGES.get(key, (None, None))

@@ -187,7 +187,7 @@ class Report:
         if self.background is not None:
             means = [short_score(value) for value in self.means(True).values()]
             lines.append(table_row([f"mean without {self.classes[self.background]}", "", *means]))
-        place = f"{self.images} images of {self.data}, split {self.split}"
+        place = f"{self.images} image{'s' if self.images != 1 else ''} of {self.data}, split {self.split}"
         lines += ["", f"{place}; {', '.join(self._count_figures())}", *self._detail_figures()]
         if self.authors:
             theirs = ", ".join(f"{name} {short_score(value)}" for name, value in self.authors.items())

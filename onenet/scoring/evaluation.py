@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 _WITHOUT_SCIPY = (
     "without scipy there are no boundary F, objects, calibration and intervals: pip install 'onenet-seg[scores]'"
 )
-_DECIDED = "the file gives classes without logits: no cross-entropy, average precision and calibration"
+_DECIDED = (
+    "the file gives classes without logits: no cross-entropy, average precision and calibration; where images are "
+    "scaled, so are their masks, a little more coarsely than logits would be"
+)
 
 
 @dataclasses.dataclass(frozen=True)

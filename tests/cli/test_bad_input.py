@@ -79,7 +79,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_right_one(refusal, words, 
     ("change", "complaint"),
     [
         ("train.epochs=0", "train.epochs=0: must lie between 1 and"),
-        ("train.epochs=ten", "train.epochs='ten': expected int, not str"),
+        ("train.epochs=ten", "train.epochs='ten': expected a whole number"),
         ("train.learning_rate=-1", "train.learning_rate=-1.0: must lie between 0 and 100"),
         ("data.size=[64, 64, 64]", "data.size=[64, 64, 64]: expected 2 values"),
         ("data.split_seed=-1", "data.split_seed=-1"),

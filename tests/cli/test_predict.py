@@ -249,6 +249,12 @@ def test_one_bad_file_alone_is_one_line(predict, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_data_set_is_answered_with_its_folder(predict, album):
+    assert (
+        "takes photos, not a data set; give its files or their folder, such as album" in predict("folder:album").error
+    )
+
+
 def test_a_full_disk_stops_at_once(predict, album, tmp_path, monkeypatch):
     import errno
     import os
