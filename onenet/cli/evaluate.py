@@ -15,7 +15,9 @@ def evaluate(
         str,
         typer.Argument(help="A .safetensors or exported file, the folder of a run or of a study of folds."),
     ],
-    data: Annotated[str, typer.Option(help="FORMAT:PATH[,key=value...] or a recipe.")],
+    data: Annotated[
+        str, typer.Option(help="FORMAT:PATH[,key=value...] or a recipe; left out, the data of the run.")
+    ] = "",
     split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     runtime: Annotated[
@@ -41,7 +43,7 @@ def evaluate(
 ) -> None:
     """Score a model over a whole split at each image's own size, and hint at why a score is low.
 
-    For example: onenet evaluate runs/demo --data folder:my-photos --split all
+    For example: onenet evaluate runs/demo, or onenet evaluate runs/demo --data folder:my-photos --split all
 
     Volumes are segmented whole and scored case by case, each in its own grid: Dice, IoU, HD95, surface Dice, lesions
     and volume, with means over cases and their 95 % intervals. JSON: the figures of all voxels, and in "cases" mean and
@@ -51,6 +53,7 @@ def evaluate(
     from onenet.metrics.hints import hints
 
     names, steps = class_names(classes), None
+    data = data or data_of_run(model)
     if postprocess == "auto":
         print(f"note: {keep_best_steps(model, data)}", file=sys.stderr)
     elif postprocess != "card":
@@ -75,6 +78,25 @@ def evaluate(
         page = scoring.write_report(evaluation, report)
         if not json:
             print(f"\nreport  {page}")
+
+
+def data_of_run(model: str) -> str:
+    """The configuration of the run that a model is from; nothing where there is no such model, which is said later.
+
+    Raises:
+        ConfigError: there is none beside it.
+    """
+    from onenet.errors import ConfigError
+    from onenet.weights import shipped_file
+
+    if not (shipped_file(model) or Path(model).exists()):
+        return ""
+    beside = [folder / "config.toml" for folder in (Path(model), Path(model).parent)]
+    found = None if shipped_file(model) else next((file for file in beside if file.is_file()), None)
+    if found is None:
+        raise ConfigError(f"{model}: no run's data are known beside it; say what to score on: --data FORMAT:PATH, for "
+                          "example --data folder:photos")  # fmt: skip
+    return str(found)
 
 
 def read_steps(text: str, model: str) -> dict[str, list[int]] | None:

@@ -265,5 +265,4 @@ def print_scores(run: "Run") -> None:
     example = "VOLUME.nii.gz" if evaluation.cases is not None else "PHOTO.jpg"
     print(f"next    onenet predict {shlex.quote(str(run.folder.model))} {example}")
     if run.dataset.items.get("test") and not run.config.train.overfit:
-        config = shlex.quote(str(run.folder.path / "config.toml"))
-        print(f"        onenet evaluate {shlex.quote(str(run.folder.path))} --data {config}   (on the test split)")
+        print(f"        onenet evaluate {shlex.quote(str(run.folder.path))}   (on the test split)")

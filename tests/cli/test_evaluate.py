@@ -47,7 +47,16 @@ def test_notes_do_not_disturb_the_json(onenet_command, tiny_model, photos):
 def test_the_folder_of_a_run_is_a_model(onenet_command, photos, tiny):
     root = photos()
     assert onenet_command("train", "--data", f"folder:{root}", *tiny, "--out", "run").code == 0
-    assert onenet_command("evaluate", "run", "--data", f"folder:{root}").code == 0
+    named = onenet_command("evaluate", "run", "--data", f"folder:{root}")
+    assert named.code == 0 and "split test" in named.out
+    for model in ("run", "run/model.safetensors"):
+        assert onenet_command("evaluate", model).out == named.out
+
+
+def test_without_a_run_the_data_are_asked_for(onenet_command, tiny_model):
+    for model in (tiny_model, "nuclei"):
+        assert "say what to score on: --data FORMAT:PATH" in onenet_command("evaluate", model).error
+    assert "gone: no such" in onenet_command("evaluate", "gone").error
 
 
 def test_a_runtime_can_be_chosen(onenet_command, tiny_model, photos, monkeypatch):
