@@ -1,6 +1,7 @@
 """`onenet list`: what there is by name."""
 
 import shutil
+import sys
 import textwrap
 from importlib.util import find_spec
 from typing import Annotated
@@ -53,9 +54,9 @@ def _lines(what: str) -> list[str]:
 
 
 def _described(lines: list[tuple[str, str]]) -> list[str]:
-    """Names, each with what it is for in a column of its own that a terminal has room for."""
+    """Names, each with what it is for in a column of its own: on a terminal as wide as that is, else in one line."""
     column = max(len(name) for name, _ in lines) + 2
-    width = max(40, min(shutil.get_terminal_size().columns, 120) - column)
+    width = max(40, min(shutil.get_terminal_size().columns, 120) - column) if sys.stdout.isatty() else 10**4
     found = []
     for name, about in lines:
         first, *more = textwrap.wrap(about, width, break_on_hyphens=False) or [""]

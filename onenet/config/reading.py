@@ -16,7 +16,7 @@ from onenet.config.schema import CHOICES, EXAMPLES, FORMATS, RANGES, SECTIONS, T
 from onenet.errors import ConfigError, describe_os_error, did_you_mean
 
 _TEXTS = ("data.root", "data.class_table", "data.class_values", "data.axis", "data.spacing")  # numbers are text there
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false, in small letters", str: "text, in quotes"}
 _OF_VOLUMES = ("axis", "spacing", "intensity", "neighbours")
 _OF_IMAGES = ("value_range", "mask_encoding", "border")
 
@@ -27,12 +27,8 @@ def recipe_names() -> list[str]:
 
 
 def about_recipe(name: str) -> str:
-    """What a shipped recipe is for: the words above it in its file."""
-    return opening_comment(resources.files("onenet.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8"))
-
-
-def opening_comment(text: str) -> str:
-    """The comment that a TOML file begins with, in one line."""
+    """What a shipped recipe is for: the words at its top, which whoever opens the file reads, too."""
+    text = resources.files("onenet.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8")
     return " ".join(line[1:].strip() for line in itertools.takewhile(lambda line: line[:1] == "#", text.splitlines()))
 
 
@@ -218,12 +214,14 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
         return _convert_tuple(key, value, kind)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1e4
     if key in _TEXTS and not isinstance(value, (str, list, dict)):
         value = str(value)  # a folder may be called 2024
+    if key in CHOICES and value not in CHOICES[key]:
+        raise ConfigError(f"{key}={value!r}: {did_you_mean(str(value), CHOICES[key])}")
     if type(value) is not kind:
         raise ConfigError(f"{key}={value!r}: expected {_KINDS[kind]}")
-    if key in CHOICES and value not in CHOICES[key]:
-        raise ConfigError(f"{key}={value!r}: {did_you_mean(value, CHOICES[key])}")
     low, high = RANGES.get(key, (None, None))
     if low is not None and not low <= value <= high:
         raise ConfigError(f"{key}={value!r}: must lie between {low} and {high}")

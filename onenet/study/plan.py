@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from onenet.config import opening_comment
 from onenet.errors import ConfigError, did_you_mean
 
 _OWN = ("models", "seeds")  # keys of a study that a set may narrow
@@ -109,8 +108,8 @@ def budgets_of(name: str) -> dict[str, str]:
 
 
 def about_plan(name: str) -> str:
-    """What a shipped study is for: the words above it in its file."""
-    return opening_comment(_text(name))
+    """What a shipped study is for and what it takes."""
+    return _read(name)["about"]
 
 
 def load_plan(name: str, budget: str = "") -> Plan | Comparison | PaperTable:
@@ -146,11 +145,7 @@ def load_plan(name: str, budget: str = "") -> Plan | Comparison | PaperTable:
 
 
 def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads(_text(name))
-
-
-def _text(name: str) -> str:
-    return resources.files("onenet.study").joinpath("plans", f"{name}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(resources.files("onenet.study").joinpath("plans", f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def _comparison(name: str, budget: str, split: str, table: dict[str, Any]) -> Comparison:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import onenet
+from onenet.cli.listing import _described
 from onenet.config import FORMATS, recipe_names
 from onenet.data import sample_sets
 from onenet.study.plan import budgets_of, plan_names
@@ -34,10 +35,7 @@ def test_every_name_stands_on_its_line(onenet_command, what, names):
 
 def test_recipes_and_studies_stand_with_what_they_are_for(onenet_command):
     def texts(what):
-        text = onenet_command("list", what).out
-        assert max(map(len, text.splitlines())) <= 120
-        lines = re.sub(r"\n {12,}", " ", text).splitlines()
-        return [re.split(r" {2,}", line.strip(), maxsplit=1) for line in lines]
+        return [re.split(r" {2,}", line.strip(), maxsplit=1) for line in onenet_command("list", what).out.splitlines()]
 
     recipes, studies = texts("recipes"), texts("studies")
     assert [name for name, _ in recipes] == recipe_names()
@@ -46,6 +44,14 @@ def test_recipes_and_studies_stand_with_what_they_are_for(onenet_command):
     budgets = [f"--budget {budget}" for name in plan_names() for budget in budgets_of(name)]
     assert [name for name, _ in studies if "--budget" in name] == budgets
     assert "a night on two CPU cores" in dict(studies)["--budget cpu"]
+
+
+def test_on_a_terminal_texts_are_as_wide_as_it_is(monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = _described([("short", "one two three " * 10), ("longer", "four")])
+    assert max(map(len, lines)) <= 60 and len(lines) > 3
+    assert [line[:8].strip() for line in lines] == ["short", *[""] * (len(lines) - 2), "longer"]
 
 
 def test_an_unknown_list_is_answered_with_the_nearest(onenet_command):
