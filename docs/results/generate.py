@@ -14,12 +14,12 @@ ROOT = HERE.parent.parent
 
 def main() -> None:
     """Generate."""
-    for page, text in written().items():
+    for page, text in pages().items():
         page.write_text(text, encoding="utf-8")
 
 
-def written() -> dict[Path, str]:
-    """The text of each page."""
+def pages() -> dict[Path, str]:
+    """Every page with its text, as the records have it."""
     parts = ["# Results", "", "Written by `make results` from the JSON files in `docs/results/`; do not edit."]
     for title, name, intro, table, of_the_set in SECTIONS:
         record = read(name)
@@ -28,11 +28,11 @@ def written() -> dict[Path, str]:
         parts += ["", f"## {head}", "", text, "", table(record["result"]), "", provenance(record)]
     docs = HERE.parent
     lines = {ROOT / "README.md": readme_lines(), docs / "findings.md": findings_lines(), docs / "edge.md": edge_lines()}
-    return {docs / "results.md": "\n".join(parts) + "\n"} | {page: filled(page, own) for page, own in lines.items()}
+    return {docs / "results.md": "\n".join(parts) + "\n"} | {page: filled(page, lines[page]) for page in lines}
 
 
 def filled(page: Path, lines: dict[str, str]) -> str:
-    """A page with what stands between its markers put in."""
+    """The text of a page with each line put in between its markers."""
     text = page.read_text(encoding="utf-8")
     for name, line in lines.items():
         start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
