@@ -141,7 +141,7 @@ def train(config: "Config | str | Path", out: "str | Path | None" = None, resume
 
 def evaluate(
     model: "str | Path | nn.Module",
-    spec: "DataConfig | str",
+    spec: "DataConfig | str" = "",
     split: str = "test",
     authors: bool = False,
     classes: "Sequence[str]" = (),
@@ -150,25 +150,26 @@ def evaluate(
 ) -> "Evaluation":
     """Score a model as `onenet evaluate` does.
 
-        evaluation = onenet.evaluate("runs/mine", "folder:my-photos")
+        evaluation = onenet.evaluate("runs/mine")       # on the test images of its own data
         evaluation.report.mean_iou
         print(evaluation.report.to_markdown())
 
     Args:
         model: a `.safetensors` file, the folder of a run or of a study of folds, an exported file, or a module with a
             card.
-        spec: the data: FORMAT:PATH[,key=value...], a recipe's name, or `config.data`.
+        spec: the data: FORMAT:PATH[,key=value...], a recipe's name, or `config.data`; left out, the data of the run
+            that the model is from.
         split: "train", "val", "test" or "all".
         authors: also the figures of the paper's authors, as their evaluator computes them: `.report.authors`.
         classes: names for the classes of an `.onnx` file that was not written by onenet.
         runtime: what computes an exported file, as of `Segmenter`.
-        threads: CPU threads; None for all cores.
+        threads: CPU threads, which torch keeps afterwards; None leaves the choice to the runtime.
 
     Returns:
         An evaluation: `.report` with all figures, `.notes` with what a reader should know.
 
     Raises:
-        ConfigError: an unknown format or split, or `authors` of a model whose classes overlap.
+        ConfigError: no data and no run, an unknown format or split, or `authors` of a model whose classes overlap.
         DataError: the data has other classes than the model, or cannot be read.
     """
     from onenet.config import DataConfig
@@ -211,14 +212,11 @@ def _need_torch(model: object = None) -> None:
     """Refuse what torch alone can do; of a model, name a file beside it that runs without."""
     from importlib.util import find_spec
 
-    from onenet.deploy.opening import FOLDERS
+    from onenet.deploy.opening import exported_beside
     from onenet.errors import OneNetError
 
     if find_spec("torch") is not None and find_spec("jaxtyping") is not None:
         return
-    without = ""
-    if isinstance(model, (str, Path)):
-        path = Path(model) / "model.safetensors" if Path(model).is_dir() else Path(model)
-        made = [path.with_suffix(ending) for ending in (".int8.onnx", ".onnx", *FOLDERS)]
-        without = "".join([f"; {file} runs without it" for file in made if file.exists()][:1])
+    file = exported_beside(model) if isinstance(model, (str, Path)) else None
+    without = f"; {file} runs without it" if file else ""
     raise OneNetError(f"this needs torch, which is not installed: pip install 'onenet-seg[train]'{without}")

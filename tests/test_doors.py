@@ -103,24 +103,33 @@ except Exception as error:
     )
 
 
-@pytest.mark.parametrize("named", ["run", "run/model.safetensors"])
-def test_without_torch_the_exported_file_beside_a_model_is_named(tmp_path, named):
+@pytest.mark.parametrize(
+    ("named", "missing", "names", "expected"),
+    [
+        ("run", "torch", ["model.int8.onnx", "model.onnx"], "model.int8.onnx"),
+        ("run/model.safetensors", "torch", ["model.flat.onnx", "model.int8.executorch"], "model.flat.onnx"),
+        ("run", "torch", ["model.executorch", "other.onnx"], ""),  # whose Python runtime needs torch, too
+        ("run", "torch onnxruntime", ["model.int8.onnx", "model.openvino"], "model.int8.onnx"),
+        ("run", "torch onnxruntime openvino", ["model.int8.onnx", "model.openvino"], ""),
+    ],
+)
+def test_without_torch_the_exported_file_beside_a_model_is_named(tmp_path, named, missing, names, expected):
     (tmp_path / "run").mkdir()
-    for name in ("model.safetensors", "model.int8.onnx", "model.onnx"):
+    for name in ("model.safetensors", *names):
         (tmp_path / "run" / name).touch()
     model = tmp_path / named
     code = f"""
 import importlib.util as util, onenet
 find = util.find_spec
-util.find_spec = lambda name, *rest: None if name == "torch" else find(name, *rest)
+util.find_spec = lambda name, *rest: None if name in {missing.split()!r} else find(name, *rest)
 for use in (onenet.Segmenter, lambda model: onenet.evaluate(model, "demo")):
     try:
         use({str(model)!r})
     except onenet.errors.OneNetError as error:
         print(error)
 """
-    line = "this needs torch, which is not installed: pip install 'onenet-seg[train]'; "
-    line += f"{tmp_path / 'run/model.int8.onnx'} runs without it"
+    line = "this needs torch, which is not installed: pip install 'onenet-seg[train]'"
+    line += f"; {tmp_path / 'run' / expected} runs without it" if expected else ""
     assert in_a_fresh_python(code).splitlines() == [line, line]
 
 

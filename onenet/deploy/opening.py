@@ -18,12 +18,22 @@ EXECUTORCH = ".executorch"  # of the one that holds an ExecuTorch program
 LITERT = ".litert"  # of the one that holds a LiteRT model
 FOLDERS = (OPENVINO, EXECUTORCH, LITERT)
 COREML = ".mlpackage"  # of the one for Apple's machines, which nothing opens here
+_FORMS = (".int8", ".flat.int8", "", ".flat")  # what stands before these endings, the quickest first
 _FOREIGN_STRIDE = 32  # what networks want whose own stride is not known
 
 
 def is_exported(path: str | Path) -> bool:
     """Whether a path names an exported model by its ending."""
     return Path(path).suffix.lower() in (".onnx", *FOLDERS, COREML)
+
+
+def exported_beside(model: str | Path) -> Path | None:
+    """A file made from a model, lying beside it, that an installed runtime computes without torch; INT8 first."""
+    path = Path(model) / "model.safetensors" if Path(model).is_dir() else Path(model)
+    runtimes = {".onnx": ("onnxruntime", "openvino"), OPENVINO: ("openvino",), LITERT: ("ai_edge_litert",)}
+    endings = [ending for ending, names in runtimes.items() if any(map(installed, names))]
+    made = (path.with_suffix(f"{form}{ending}") for form in _FORMS for ending in endings)
+    return next((file for file in made if file.exists()), None)
 
 
 def has_card(path: str | Path) -> bool:
