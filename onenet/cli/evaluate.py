@@ -3,11 +3,14 @@
 import json as json_
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onenet.cli.classes import Classes, class_names
+from onenet.cli.model_options import Classes, Runtime, Threads, class_names
+
+if TYPE_CHECKING:
+    from onenet.deploy.segmenter import Segmenter
 
 
 def evaluate(
@@ -19,10 +22,8 @@ def evaluate(
         str, typer.Option(help="FORMAT:PATH[,key=value...] or a recipe; left out, the data of the run.")
     ] = "",
     split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
-    runtime: Annotated[
-        str, typer.Option(help="torch, onnxruntime, openvino, executorch, litert; auto is the fastest.")
-    ] = "auto",
+    threads: Threads = None,
+    runtime: Runtime = "auto",
     classes: Classes = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     report: Annotated[Path | None, typer.Option(help="Folder for report.json and report.html.")] = None,
@@ -49,15 +50,18 @@ def evaluate(
     and volume, with means over cases and their 95 % intervals. JSON: the figures of all voxels, and in "cases" mean and
     interval of every score, per class too, and per_case.
     """
+    import onenet
     from onenet import scoring
+    from onenet.errors import ConfigError
     from onenet.metrics.hints import hints
 
     names, steps = class_names(classes), None
-    data = data or data_of_run(model)
     if postprocess == "auto":
-        print(f"note: {keep_best_steps(model, data)}", file=sys.stderr)
+        if runtime not in ("auto", "torch"):
+            raise ConfigError(f"--postprocess auto: computes in torch; leave --runtime {runtime} out")
+        print(f"note: {keep_best_steps(model, data, threads)}", file=sys.stderr)
     elif postprocess != "card":
-        steps = read_steps(postprocess, model)
+        steps = read_steps(postprocess, onenet.Segmenter(model, runtime, threads, names))
     evaluation = scoring.evaluate(
         model,
         data,
@@ -80,42 +84,21 @@ def evaluate(
             print(f"\nreport  {page}")
 
 
-def data_of_run(model: str) -> str:
-    """The configuration of the run that a model is from; nothing where there is no such model, which is said later.
-
-    Raises:
-        ConfigError: there is none beside it.
-    """
-    from onenet.errors import ConfigError
-    from onenet.weights import shipped_file
-
-    if not (shipped_file(model) or Path(model).exists()):
-        return ""
-    beside = [folder / "config.toml" for folder in (Path(model), Path(model).parent)]
-    found = None if shipped_file(model) else next((file for file in beside if file.is_file()), None)
-    if found is None:
-        raise ConfigError(f"{model}: no run's data are known beside it; say what to score on: --data FORMAT:PATH, for "
-                          "example --data folder:photos")  # fmt: skip
-    return str(found)
-
-
-def read_steps(text: str, model: str) -> dict[str, list[int]] | None:
+def read_steps(text: str, segmenter: "Segmenter") -> dict[str, list[int]] | None:
     """What --postprocess says of a model of volumes.
 
     Raises:
         ConfigError: an unknown word, or a model of images.
     """
-    import onenet
     from onenet.cli.volumes import parse_steps
     from onenet.errors import ConfigError
 
-    segmenter = onenet.Segmenter(model)
     if not segmenter.card.volume:
         raise ConfigError(f"--postprocess {text}: is for volumes; leave it out")
     return parse_steps(text, segmenter)
 
 
-def keep_best_steps(model: str, data: str) -> str:
+def keep_best_steps(model: str, data: str, threads: int | None = None) -> str:
     """Choose the post-processing on the validation cases, write it into the model's card, and say in a line what it is.
 
     Raises:
@@ -129,7 +112,7 @@ def keep_best_steps(model: str, data: str) -> str:
     from onenet.deploy.ensemble import refuse_folds
     from onenet.errors import ConfigError
     from onenet.models.eager import card_of
-    from onenet.scoring import open_spec
+    from onenet.scoring import open_data
 
     path = Path(model)
     refuse_folds(path)
@@ -144,9 +127,9 @@ def keep_best_steps(model: str, data: str) -> str:
     if card.training.get("split", {}).get("train_with_val"):
         raise ConfigError(f"--postprocess auto: {model} was trained on its validation cases, too, so that none is left "
                           "to choose on; name the steps")  # fmt: skip
-    dataset, _ = open_spec(card, data)
+    dataset, _ = open_data(card, model, data)
     if not isinstance(dataset, VolumeDataset):
         raise ConfigError("--postprocess auto: is for volumes, but the data are images; leave it out")
-    steps, line = chosen_steps(onenet.Segmenter(path), dataset)
+    steps, line = chosen_steps(onenet.Segmenter(path, "torch", threads), dataset)
     save(network, path, card.replace(volume={**card.volume, "postprocess": steps}))
     return line

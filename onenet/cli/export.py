@@ -153,15 +153,13 @@ def _refuse_variants(kind: str, wanted: "Wanted") -> None:
 def _dataset(model: str, data: str, network: "Network", needed: bool) -> "Dataset | None":
     """The data named, else those of the run that the model is from, as far as they are there."""
     from onenet.errors import OneNetError
-    from onenet.export.exporting import model_file
-    from onenet.scoring import open_spec
-    from onenet.weights import shipped_file
+    from onenet.scoring import config_of_run, open_spec
 
     assert network.card is not None
     if data:
         return open_spec(network.card, data)[0]
-    recipe = model_file(model)[0] / "config.toml"
-    if shipped_file(model) or not recipe.is_file():
+    recipe = config_of_run(model)
+    if recipe is None:
         return None
     try:
         return open_spec(network.card, str(recipe))[0]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from onenet.cli.classes import Classes, class_names
+from onenet.cli.model_options import Classes, class_names
 
 
 def latency(

@@ -1,9 +1,16 @@
-"""`--classes`: names for the classes of an .onnx file that says nothing of its own."""
+"""Options of every command that computes with a model."""
 
 from typing import Annotated
 
 import typer
 
+Runtime = Annotated[
+    str,
+    typer.Option(
+        help="torch, onnxruntime, openvino, executorch or litert; auto: the fastest for an exported file, else torch."
+    ),
+]
+Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
 Classes = Annotated[str, typer.Option(help="Names for the classes of a foreign .onnx, separated by commas.")]
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onenet.cli.classes import Classes, class_names
 from onenet.cli.large import Large
+from onenet.cli.model_options import Classes, Runtime, Threads, class_names
 from onenet.cli.names import note_replaced, told_apart
 from onenet.cli.volumes import are_volumes, predict_volumes
 
@@ -39,10 +39,8 @@ def predict(
     save: Annotated[
         str, typer.Option(help="Any of mask,overlay,cutout,probability; of volumes mask,overlay,dicom-seg.")
     ] = "mask,overlay",
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
-    runtime: Annotated[
-        str, typer.Option(help="torch, onnxruntime, openvino, executorch, litert; auto is the fastest.")
-    ] = "auto",
+    threads: Threads = None,
+    runtime: Runtime = "auto",
     classes: Classes = "",
     tile: Annotated[
         int | None, typer.Option(min=0, help="Side of the tiles that large images are computed in; 0 for none.")
@@ -79,6 +77,7 @@ def predict(
         segmenter.tile = tile
         predict_volumes(segmenter, model, inputs, Path(out), kinds or ["mask"], postprocess)
 
+    _refuse_specs(inputs)
     if are_volumes(inputs):
         segmenter = onenet.Segmenter(model, runtime, threads, class_names(classes))
         if segmenter.card.volume or not _have_photos(inputs):
@@ -167,9 +166,22 @@ def _to_standard_output(segmenter: "Segmenter", large: Large, sources: list[str]
     sys.stdout.buffer.write(buffer.getvalue())
 
 
+def _refuse_specs(inputs: list[str]) -> None:
+    """Point somebody who names data as the other commands want them to the folder in it."""
+    from onenet.config import FORMATS, SAMPLES
+    from onenet.errors import ConfigError
+
+    for given in inputs:
+        kind, _, rest = given.partition(":")
+        if (kind in FORMATS or given.startswith(SAMPLES)) and rest and not Path(given).exists():
+            folder = rest.partition(",")[0]
+            what = f": {folder}" if Path(folder).is_dir() else ""
+            raise ConfigError(f"{given}: names data as train and evaluate take them; predict takes files and "
+                              f"folders{what}")  # fmt: skip
+
+
 def collect(inputs: list[str]) -> list[str]:
     """Every image that the inputs name, each once."""
-    from onenet.config import FORMATS
     from onenet.errors import DataError
     from onenet.images import SUFFIXES
 
@@ -183,8 +195,6 @@ def collect(inputs: list[str]) -> list[str]:
                 but = " but the masks of a data set" if files else ""
                 raise DataError(f"{path}: holds no images ({', '.join(SUFFIXES[:4])}, ...){but}")
             found += map(str, photos)
-        elif (form := given.partition(":"))[0] in FORMATS and not path.exists():
-            raise DataError(f"{given}: takes photos, not a data set; give its files or their folder, such as {form[2]}")
         elif given == "-" or path.exists() or not glob.has_magic(given):
             found.append(given)
         else:

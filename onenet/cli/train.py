@@ -135,8 +135,8 @@ def print_beginning(run: "Run") -> None:
     if run.skipped:
         print(f"note: left out: {describe_skipped(run)}")
     if min(run.config.data.size) < run.network.stride:
-        print(f"note: data.size={list(run.config.data.size)} is below {run.network.stride}, the pixels to a place at "
-              "the network's coarsest level: it sees next to nothing of an image")  # fmt: skip
+        print(f"note: data.size={list(run.config.data.size)} is below the network's stride of {run.network.stride}: "
+              "images are mirrored up to it; a few strides are a size to learn from")  # fmt: skip
     if train.overfit:
         print(f"note: train.overfit={train.overfit}: trains and validates on the same images, unvaried")
     if run.finished_epochs == train.epochs:

@@ -24,7 +24,7 @@ from onenet.metrics.evaluation import predicted_mask, score
 from onenet.metrics.page import Strip, write_page
 from onenet.metrics.report import Report
 from onenet.metrics.volume import TOLERANCE
-from onenet.scoring.opening import few, open_for, open_spec
+from onenet.scoring.opening import few, open_data, open_for
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,10 +32,8 @@ if TYPE_CHECKING:
 _WITHOUT_SCIPY = (
     "without scipy there are no boundary F, objects, calibration and intervals: pip install 'onenet-seg[scores]'"
 )
-_DECIDED = (
-    "the file gives classes without logits: no cross-entropy, average precision and calibration; where images are "
-    "scaled, so are their masks, a little more coarsely than logits would be"
-)
+_DECIDED = "the file gives classes without logits: no cross-entropy, average precision and calibration"
+_COARSE = "images are scaled for it and its classes scaled back, whose outlines are coarser than those of scaled logits"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +86,7 @@ class Evaluation:
 
 def evaluate(
     model: "str | Path | nn.Module",
-    data: DataConfig | str,
+    data: DataConfig | str = "",
     split: str = "test",
     details: bool = True,
     authors: bool = False,
@@ -103,7 +101,7 @@ def evaluate(
     Args:
         model: a file, the folder of a run, or a module with a card.
         data: a configuration, or a SPEC such as "folder:photos"; where a SPEC does not say how to split or how masks
-            are read, it is as in the model's training.
+            are read, it is as in the model's training. Left out, the data of the run that the model is from.
         split: "train", "val", "test" or "all".
         details: also what takes longer: boundary F-score, AP of objects, calibration, confidence intervals; without
             scipy they are left out, and a note says so.
@@ -112,18 +110,19 @@ def evaluate(
         tolerance: of volumes, millimetres of surface Dice; None: 2.
         steps: of volumes, the post-processing; None: that of the card.
         runtime: what computes an exported file, as of `onenet.Segmenter`.
-        threads: CPU threads; None for all cores.
+        threads: CPU threads, which torch keeps afterwards; None leaves the choice to the runtime.
 
     Raises:
         DataError: the data has other classes than the model, or cannot be read.
-        ConfigError: no such split, `tolerance` of images, `authors` of a model that has no use for them.
+        ConfigError: no data and no run, no such split, `tolerance` of images, `authors` of a model that has no use for
+            them.
     """
     segmenter = onenet.Segmenter(model, runtime, threads, classes)
     if segmenter.decided and authors:
         raise ConfigError(f"{model}: gives classes without logits, of which the authors' figures cannot be computed; "
                           "export it without --output classes")  # fmt: skip
     card = segmenter.card
-    dataset, reading = open_spec(card, data) if isinstance(data, str) else (open_for(card, data), ())
+    dataset, reading = open_data(card, model, data) if isinstance(data, str) else (open_for(card, data), ())
     if isinstance(dataset, VolumeDataset):
         if authors:
             raise ConfigError("the authors' figures are of images, but the data are volumes; leave --authors out")
@@ -141,7 +140,8 @@ def evaluate(
         *_cautions(card, dataset, split),
         *_skipped(dataset.split(split), report),
     )
-    return Evaluation(report, segmenter, dataset, (*notes, *plain, *((_DECIDED,) if segmenter.decided else ())))
+    decided = (_DECIDED, *((_COARSE,) if card.fit == "cover" else ())) if segmenter.decided else ()
+    return Evaluation(report, segmenter, dataset, (*notes, *plain, *decided))
 
 
 def _of_cases(

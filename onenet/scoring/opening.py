@@ -6,13 +6,54 @@ from pathlib import Path
 
 from onenet.card import Card
 from onenet.cases import open_cases
-from onenet.config import VOLUMES, DataConfig, parse_spec
+from onenet.config import VOLUMES, DataConfig, load_config, parse_spec
 from onenet.data import Dataset, VolumeDataset, open_dataset
 from onenet.data.classes import find_class_table
 from onenet.data.remembered import remembered, shown
-from onenet.errors import DataError, OneNetError
+from onenet.deploy.ensemble import files_of_folds
+from onenet.deploy.opening import is_exported
+from onenet.errors import ConfigError, DataError, OneNetError
+from onenet.weights import shipped_file
 
 _NAMED = 5  # classes or files that a message names
+
+
+def config_of_run(model: str | Path) -> Path | None:
+    """The config.toml of the run that a model is from, of folds that of the first one; None where there is none.
+
+    A file is a run's by its place and by the name that training and export give it, which begins with "model.".
+    """
+    path = Path(model)
+    if path.is_file() or is_exported(path):
+        folder = path.parent if path.name.startswith("model.") else None
+    else:
+        folder = next(
+            (file.parent for file in (path / "model.safetensors", *files_of_folds(path)) if file.is_file()), None
+        )
+    found = folder / "config.toml" if folder and not shipped_file(model) else None
+    return found if found and found.is_file() else None
+
+
+def open_data(card: Card, model: object, spec: str) -> tuple[Dataset, tuple[str, ...]]:
+    """Open what a SPEC names, as `open_spec` does, or with an empty one the data of the run that the model is from.
+
+    Raises:
+        ConfigError: no SPEC, and no run.
+        OneNetError: as `open_spec`.
+    """
+    if spec:
+        return open_spec(card, spec)
+    found = config_of_run(model) if isinstance(model, (str, Path)) else None
+    if found is None:
+        what = model if isinstance(model, (str, Path)) else "the model"
+        raise ConfigError(f"{what}: has no config.toml of a run beside it; say what to score on with --data "
+                          "FORMAT:PATH, for example --data folder:photos")  # fmt: skip
+    load_config(str(found))  # refuses a file of another program's
+    try:
+        dataset, notes = open_spec(card, str(found))
+    except OneNetError as error:
+        raise type(error)(f"{error} (the data of the run, as {found} says; name others with --data)") from None
+    return dataset, (f"the data are those of the run, as {found} says", *notes)
 
 
 def open_spec(card: Card, spec: str) -> tuple[Dataset, tuple[str, ...]]:

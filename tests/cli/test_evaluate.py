@@ -50,13 +50,37 @@ def test_the_folder_of_a_run_is_a_model(onenet_command, photos, tiny):
     named = onenet_command("evaluate", "run", "--data", f"folder:{root}")
     assert named.code == 0 and "split test" in named.out
     for model in ("run", "run/model.safetensors"):
-        assert onenet_command("evaluate", model).out == named.out
+        alone = onenet_command("evaluate", model)
+        assert alone.out == named.out
+        assert "note: the data are those of the run, as run/config.toml says" in alone.err
+    root.rename(root.with_name("moved"))
+    lost = onenet_command("evaluate", "run").error
+    assert lost.endswith("(the data of the run, as run/config.toml says; name others with --data)")
 
 
-def test_without_a_run_the_data_are_asked_for(onenet_command, tiny_model):
+def test_without_a_run_the_data_are_asked_for(onenet_command, tiny_model, photos, tmp_path):
+    photos()
     for model in (tiny_model, "nuclei"):
-        assert "say what to score on: --data FORMAT:PATH" in onenet_command("evaluate", model).error
+        found = onenet_command("evaluate", model).error
+        assert "has no config.toml of a run beside it; say what to score on with --data FORMAT:PATH" in found
     assert "gone: no such" in onenet_command("evaluate", "gone").error
+    assert "photos: holds no model.safetensors" in onenet_command("evaluate", "photos").error
+
+
+def test_another_programs_config_is_not_that_of_a_run(onenet_command, tiny_model, tmp_path):
+    for folder in ("mine", "mine/inner"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "mine/config.toml").write_text("[project]\nname = 'site'\n")
+    for name in ("mine/other.safetensors", "mine/model.safetensors", "mine/inner/model.safetensors"):
+        (tmp_path / name).write_bytes(tiny_model.read_bytes())
+    for model in ("mine/other.safetensors", "mine/inner", "mine/inner/model.safetensors"):
+        assert "has no config.toml of a run beside it" in onenet_command("evaluate", model).error
+    assert "mine/config.toml: unknown table [project]" in onenet_command("evaluate", "mine").error
+
+
+def test_what_is_chosen_on_validation_cases_is_not_begun_for_an_exported_runtime(onenet_command, tiny_model):
+    done = onenet_command("evaluate", tiny_model, "--postprocess", "auto", "--runtime", "onnxruntime", "--data", "demo")
+    assert "--postprocess auto: computes in torch; leave --runtime onnxruntime out" in done.error
 
 
 def test_a_runtime_can_be_chosen(onenet_command, tiny_model, photos, monkeypatch):

@@ -250,9 +250,11 @@ def test_one_bad_file_alone_is_one_line(predict, tmp_path):
 
 
 def test_a_data_set_is_answered_with_its_folder(predict, album):
-    assert (
-        "takes photos, not a data set; give its files or their folder, such as album" in predict("folder:album").error
-    )
+    for spec in ("folder:album", "folder:album,class_values=[0,255]", "msd:album"):
+        assert predict(spec).error.endswith(f"{spec}: names data as train and evaluate take them; predict takes files "
+                                            "and folders: album")  # fmt: skip
+    for spec in ("folder:gone", "samples:nuclei"):
+        assert predict(spec).error.endswith("predict takes files and folders")
 
 
 def test_a_full_disk_stops_at_once(predict, album, tmp_path, monkeypatch):

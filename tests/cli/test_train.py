@@ -79,8 +79,11 @@ def test_few_images_are_pointed_to_their_recipe(onenet_command, photos, tiny):
 
 def test_a_size_below_the_networks_stride_is_noted(onenet_command, photos, tiny):
     words = ("train", "--data", f"folder:{photos(count=4)}", *tiny, "train.batch=2")
-    assert "data.size=[3, 9] is below 4" in onenet_command(*words, "data.size=[3,9]", "--out", "first").out
-    assert "is below" not in onenet_command(*words, "data.size=4", "--out", "second").out
+    assert (
+        "data.size=[3, 9] is below the network's stride of 4"
+        in onenet_command(*words, "data.size=[3,9]", "--out", "first").out
+    )
+    assert "stride" not in onenet_command(*words, "data.size=4", "--out", "second").out
 
 
 def test_the_commands_that_are_advised_carry_the_settings_of_the_data(onenet_command, photos, tiny, tmp_path):

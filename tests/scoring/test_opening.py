@@ -1,6 +1,7 @@
 """A set of images is opened as a model needs it, or refused in its own words."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,34 @@ from tiny_networks import tiny_network
 
 from onenet.config import parse_spec
 from onenet.errors import DataError
-from onenet.scoring import open_for, open_spec
+from onenet.scoring import config_of_run, open_for, open_spec
+
+
+@pytest.mark.parametrize(
+    ("model", "config"),
+    [
+        ("run", "run/config.toml"),
+        ("run/model.safetensors", "run/config.toml"),
+        ("run/model.flat.int8.onnx", "run/config.toml"),
+        ("run/model.int8.openvino", "run/config.toml"),
+        ("run/brought.onnx", None),
+        ("run/examples", None),
+        ("folds", "folds/fold-0/config.toml"),
+        ("folds/fold-1", "folds/fold-1/config.toml"),
+        ("pet", None),  # one that comes with the package
+        ("gone", None),
+    ],
+)
+def test_the_run_that_a_model_is_from(tmp_path, monkeypatch, model, config):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("run", "folds/fold-1", "folds/fold-0"):
+        (tmp_path / folder).mkdir(parents=True)
+        for name in ("model.safetensors", "config.toml", "model.flat.int8.onnx", "brought.onnx"):
+            (tmp_path / folder / name).touch()
+    for folder in ("run/examples", "run/model.int8.openvino"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "config.toml").touch()  # of something else
+    assert config_of_run(model) == (Path(config) if config else None)
 
 
 def test_names_in_the_spec_win(photos):
