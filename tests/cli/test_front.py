@@ -45,7 +45,7 @@ def test_an_unknown_verb_is_answered_with_the_nearest(onenet_command):
         (["predict", "model", "photo.jpg", "--sav", "mask"], "--save"),
         (["predict"], "model"),
         (["predict", "model"], "input"),
-        (["evaluate", "model"], "--data"),
+        (["evaluate"], "model"),
         (["convert", "a.pth"], "target"),
         (["bench", "table3"], "table3"),
         (["bench", "train", "--batch", "0"], "--batch"),
