@@ -126,8 +126,10 @@ def load_plan(name: str, budget: str = "") -> Plan | Comparison | PaperTable:
     table = _read(name)
     budgets = table.get("budgets", {})
     if budgets and budget not in budgets:
-        hint = did_you_mean(budget, budgets) if budget else f"name one of {', '.join(budgets)}"
-        raise ConfigError(f"--budget {budget}: {hint}" if budget else f"study {name} has budgets: {hint} with --budget")
+        if budget:
+            raise ConfigError(f"--budget {budget}: {did_you_mean(budget, budgets)}")
+        raise ConfigError(f"study {name} has budgets: name one of {', '.join(budgets)} with --budget; onenet list "
+                          "studies says what each takes")  # fmt: skip
     if budget and not budgets:
         raise ConfigError(f"--budget {budget}: study {name} has no budgets; leave it out")
     if budgets:
