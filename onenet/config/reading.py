@@ -53,9 +53,8 @@ def load_config(
     layers |= {f"data {data!r}": spec, "the command line": _parse_overrides(overrides)}
     merged: dict[str, dict[str, Any]] = {section: {} for section in TABLES}
     for source, table in layers.items():
+        _refuse_unknown_tables(source, table)
         for section, values in table.items():
-            if section not in merged:
-                raise ConfigError(f"{source}: unknown table [{section}]: {did_you_mean(section, merged)}")
             if not isinstance(values, Mapping):
                 raise ConfigError(f"{source}: {section} must be a table, for example [{section}]")
             if section == "model" and values.get("name", merged[section].get("name")) != merged[section].get("name"):
@@ -69,6 +68,11 @@ def load_config(
     if not isinstance(merged["model"].get("name"), str):
         raise ConfigError("model.name: expected the name of a network, see `onenet list models`")
     return Config(model=merged["model"], name=name, **sections)
+
+
+def _refuse_unknown_tables(source: str, table: Mapping[str, Any]) -> None:
+    if unknown := next((section for section in table if section not in TABLES), None):
+        raise ConfigError(f"{source}: unknown table [{unknown}]: {did_you_mean(unknown, TABLES)}")
 
 
 def _refuse_idle(data: DataConfig) -> None:
@@ -102,7 +106,10 @@ def parse_spec(spec: str, base: Mapping[str, Any] | None = None) -> DataConfig:
 
 def _spec_table(spec: str) -> dict[str, Any]:
     if spec in recipe_names() or spec.endswith(".toml"):
-        return _read_recipe(spec).get("data", {})
+        table = _read_recipe(spec)
+        table.pop("recipe", None)
+        _refuse_unknown_tables(spec, table)
+        return table.get("data", {})
     head, *rest = re.split(r",(?=\w+=)", spec)  # commas may stand in paths and lists
     format_, separator, path = head.partition(":")
     if not separator or not path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from onenet.card import Card
 from onenet.cases import open_cases
-from onenet.config import VOLUMES, DataConfig, load_config, parse_spec
+from onenet.config import VOLUMES, DataConfig, parse_spec
 from onenet.data import Dataset, VolumeDataset, open_dataset
 from onenet.data.classes import find_class_table
 from onenet.data.remembered import remembered, shown
@@ -48,7 +48,6 @@ def open_data(card: Card, model: object, spec: str) -> tuple[Dataset, tuple[str,
         what = model if isinstance(model, (str, Path)) else "the model"
         raise ConfigError(f"{what}: has no config.toml of a run beside it; say what to score on with --data "
                           "FORMAT:PATH, for example --data folder:photos")  # fmt: skip
-    load_config(str(found))  # refuses a file of another program's
     try:
         dataset, notes = open_spec(card, str(found))
     except OneNetError as error:
