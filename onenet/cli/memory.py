@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from onenet.cli.model_options import Classes, Runtime, Threads, class_names
+from onenet.cli.model_options import Classes, Runtime, class_names
 
 
 def memory(
@@ -18,7 +18,7 @@ def memory(
         int | None, typer.Option(min=1, help="Side of the tiles; left out, as onenet predict chooses.")
     ] = None,
     runtime: Runtime = "auto",
-    threads: Threads = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     classes: Classes = "",
     plot: Annotated[Path | None, typer.Option(help="Also draw it: an .svg file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
