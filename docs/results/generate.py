@@ -14,11 +14,11 @@ ROOT = HERE.parent.parent
 
 def main() -> None:
     """Generate."""
-    for page, text in pages().items():
+    for page, text in page_texts().items():
         page.write_text(text, encoding="utf-8")
 
 
-def pages() -> dict[Path, str]:
+def page_texts() -> dict[Path, str]:
     """Every page with its text, as the records have it."""
     parts = ["# Results", "", "Written by `make results` from the JSON files in `docs/results/`; do not edit."]
     for title, name, intro, table, of_the_set in SECTIONS:

@@ -49,5 +49,5 @@ def test_every_text_has_its_figures(generate):
 
 
 def test_the_pages_are_what_the_records_say(generate):
-    for page, text in generate.pages().items():
+    for page, text in generate.page_texts().items():
         assert page.read_text(encoding="utf-8") == text, f"{page.name} is not what make results writes"
