@@ -29,6 +29,8 @@ class ExecutorchSession:
         DataError: the file is missing, damaged or no program.
     """
 
+    name = "executorch"
+
     def __init__(self, source: Path | bytes, threads: int | None = None) -> None:
         need("executorch")
         with _LOCK, silent():

@@ -20,6 +20,8 @@ class LitertSession:
         DataError: the file is missing, damaged or no model.
     """
 
+    name = "litert"
+
     def __init__(self, source: Path | bytes, threads: int | None = None) -> None:
         need("ai_edge_litert")
         with silent():

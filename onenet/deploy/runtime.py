@@ -58,6 +58,8 @@ class OnnxRuntimeSession:
         DataError: the file is missing, damaged or no ONNX graph.
     """
 
+    name = "onnxruntime"
+
     def __init__(self, source: str | Path | bytes, threads: int | None = None) -> None:
         need("onnxruntime")
         import onnxruntime
@@ -91,6 +93,8 @@ class OpenVinoSession:
     Raises:
         DataError: the file is missing, damaged or no graph.
     """
+
+    name = "openvino"
 
     def __init__(self, source: str | Path | bytes, threads: int | None = None, streams: int = 1) -> None:
         need("openvino")

@@ -183,6 +183,11 @@ class Segmenter:
         """Whether the model gives classes only, so that there are no probabilities to be had."""
         return getattr(self.runner, "decided", False)
 
+    @property
+    def runtime(self) -> str:
+        """What computes the network: "torch", or the runtime of an exported file, also where "auto" chose it."""
+        return getattr(getattr(self.runner, "session", None), "name", "torch")
+
     def __call__(self, source: Source) -> Result:
         """Segment one image.
 

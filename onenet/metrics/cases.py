@@ -126,7 +126,8 @@ class CaseReport:
 
     def remarks(self) -> list[str]:
         """Lines below the table: which cases, how sure the means are, what is false, how surfaces were measured."""
-        lines = [f"{len(self.cases)} cases of {self.data}, split {self.split}, each in its own grid"]
+        count, each = ("1 case", "") if len(self.cases) == 1 else (f"{len(self.cases)} cases", "each ")
+        lines = [f"{count} of {self.data}, split {self.split}, {each}in its own grid"]
         ranges = [
             f"{SHORT_NAMES[name]} {short_score(interval[0])} to {short_score(interval[1])}"
             for name in ("dice", "hd95_mm", "surface_dice")
@@ -138,7 +139,7 @@ class CaseReport:
             false = self.values("false_volume_ml")[:, index]
             some, without = int((false > 0).sum()), int((false >= 0).sum())
             if some:
-                lines.append(f"{self.classes[index]} is predicted in {some} of {without} cases that have none of it, "
+                lines.append(f"{self.classes[index]} is predicted where a case has none of it: in {some} of {without}, "
                              f"{short_score(float(np.nanmean(false)))} ml on average")  # fmt: skip
         lines.append(f"surface Dice at {self.tolerance:g} mm; surfaces are {SURFACE}; HD95 without missed cases")
         return lines

@@ -56,12 +56,15 @@ class Evaluation:
     pictured: tuple[Strip, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The report, ready for JSON, with the cases where there are volumes."""
-        return self.report.to_dict() | ({"cases": self.cases.to_dict()} if self.cases is not None else {})
+        """The report and what computed it, ready for JSON, with the cases where there are volumes."""
+        cases = {"cases": self.cases.to_dict()} if self.cases is not None else {}
+        return self.report.to_dict() | {"runtime": self.segmenter.runtime} | cases
 
     def to_markdown(self) -> str:
-        """The table of the report, of volumes that of the cases."""
-        return (self.report if self.cases is None else self.cases).to_markdown()
+        """The table of the report, of volumes that of the cases; of an exported file also what computed it."""
+        table = (self.report if self.cases is None else self.cases).to_markdown()
+        runtime = self.segmenter.runtime
+        return table if runtime == "torch" else f"{table}\ncomputed by {runtime}"
 
     def strips(self, count: int = 8) -> list[Strip]:
         """The best and the worst images with truth and prediction, from best to worst."""
@@ -201,13 +204,12 @@ def _cautions(card: Card, dataset: Dataset, split: str) -> list[str]:
     seen = set(card.training.get("seen", ())) if dataset.name in known_sets else set()
     scored = dataset.sources(split)
     known = sum(fingerprint(item) in seen for item in scored)
-    unit = "cases" if isinstance(dataset, VolumeDataset) else "images"
+    unit = "case" if isinstance(dataset, VolumeDataset) else "image"
     joined = split == "val" and "networks" in card.training  # of folds: all but one trained on each case
     if known and (joined or split in ("test", "all")):
         why = "; the split differs from the one the model was trained with" if split == "test" else ""
-        cautions.append(
-            f"{known} of these {len(scored)} {unit} were used in training or validation, so the score is too good{why}"
-        )
+        which = f"{known} of these {len(scored)} {unit}s were" if len(scored) > 1 else f"this {unit} was"
+        cautions.append(f"{which} used in training or validation, so the score is too good{why}")
     return cautions
 
 

@@ -1,5 +1,6 @@
 """The means over cases, their intervals, and what is written of them."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -61,8 +62,15 @@ def test_the_table_has_a_row_per_class_and_says_how_it_was_measured(report):
     assert len(rows) == 5
     assert len({row.count("|") for row in rows}) == 1
     assert "surface Dice at 2 mm" in text
-    assert "cartilage is predicted in 1 of 1 cases that have none of it" in text
+    assert "6 cases of knees, split test, each in its own grid" in text
+    assert "cartilage is predicted where a case has none of it: in 1 of 1, " in text
     assert "95 % confidence interval over cases: Dice" in text
+
+
+def test_a_single_case_is_called_one_and_has_no_interval(report):
+    text = dataclasses.replace(report, cases=report.cases[2:3]).to_markdown()
+    assert "\n1 case of knees, split test, in its own grid\n" in text
+    assert "interval" not in text
 
 
 def test_the_page_lists_the_cases_from_the_lowest_dice_to_the_highest(report):

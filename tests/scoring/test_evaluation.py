@@ -139,6 +139,15 @@ def test_a_score_on_images_that_were_trained_on_says_so_however_their_folder_is_
         assert "of these 6 images were used in training or validation" in evaluation.notes[-1]
 
 
+def test_a_single_image_that_was_trained_on_is_called_one(trained):
+    run, root = trained
+    evaluation = evaluate(run, f"folder:{root},split_seed=6,test=0.05")
+    assert evaluation.report.images == 1
+    whole = evaluate(run, f"folder:{root}", "all").notes[-1]
+    assert whole == "14 of these 20 images were used in training or validation, so the score is too good"
+    assert evaluation.notes[-1].startswith("this image was used in training or validation, so")
+
+
 def test_images_of_equal_name_in_two_folders_are_two_images(tmp_path, photos, tiny):
     from onenet.config import load_config
 
