@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from onenet.bench.literal import LiteralOneNet
 from onenet.models.catalog import create_model
-from onenet.training.machine import computes_bf16
+from onenet.training.machine import gains_by_bf16
 
 CLASSES = 3
 
@@ -37,7 +37,7 @@ def compare(batch: int = 8, size: int = 128, repeats: int = 7, threads: int | No
         "onenet-ed-4, channels first": (_ours, torch.contiguous_format),
         "onenet-ed-4": (_ours, torch.channels_last),  # as `onenet train` runs it
     }
-    precisions = {"float32": False, "bf16": True} if computes_bf16("cpu") else {"float32": False}
+    precisions = {"float32": False, "bf16": True} if gains_by_bf16("cpu") else {"float32": False}
     forms = {
         (name, precision): _step(build(), image, mask, bf16, layout)
         for precision, bf16 in precisions.items()

@@ -42,19 +42,22 @@ def choose_precision(precision: str, device: str) -> str:
         ConfigError: the device does not compute in it.
     """
     if precision == "auto":
-        return "bf16-mixed" if computes_bf16(device) else "32-true"
+        return "bf16-mixed" if gains_by_bf16(device) else "32-true"
     if precision == "16-mixed" and device == "cpu":
         raise ConfigError("train.precision=16-mixed: a CPU does not compute in it; use bf16-mixed, 32-true or auto")
     return precision
 
 
-def computes_bf16(device: str) -> bool:
-    """Whether the device has bf16 arithmetic of its own, rather than emulating it."""
+def gains_by_bf16(device: str) -> bool:
+    """Whether the device has bf16 arithmetic of its own that is quicker than that in float32."""
     if device == "cuda":
         return torch.cuda.get_device_capability() >= (8, 0)
     if device == "cpu" and hasattr(torch.cpu, "get_capabilities"):
         has = torch.cpu.get_capabilities()
-        return bool(has.get("avx512_bf16") or has.get("amx_bf16") or has.get("bf16"))
+        # Intel's from Sapphire Rapids on, told by AVX512-FP16, have AVX512-BF16 as well, but are quick by AMX alone,
+        # which virtual machines often lack (docs/notebook.md, "bf16 on processors without AMX")
+        quick = has.get("avx512_bf16") and not has.get("avx512_fp16")
+        return bool(has.get("amx_bf16") or quick or has.get("bf16"))
     return False
 
 

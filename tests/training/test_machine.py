@@ -6,7 +6,7 @@ import torch
 from onenet.config import load_config
 from onenet.errors import ConfigError
 from onenet.training import machine
-from onenet.training.machine import start
+from onenet.training.machine import choose_precision, start
 
 
 def settings(*changes):
@@ -41,6 +41,22 @@ def test_an_interactive_slurm_shell_is_like_any_other(monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "4")
     monkeypatch.setenv("SLURM_JOB_NAME", "interactive")
     assert start(settings()).world_size == 1
+
+
+@pytest.mark.parametrize(
+    ("has", "precision"),
+    [
+        ({"avx2": True}, "32-true"),
+        ({"avx512_bf16": True, "avx512_fp16": False}, "bf16-mixed"),  # AMD's, Cooper Lake
+        ({"avx512_bf16": True, "avx512_fp16": True, "amx_bf16": False}, "32-true"),  # a virtual machine without AMX
+        ({"avx512_bf16": True, "avx512_fp16": True, "amx_bf16": True}, "bf16-mixed"),
+        ({"bf16": True}, "bf16-mixed"),  # Arm's
+    ],
+)
+def test_a_processor_trains_in_bf16_where_that_is_quicker(monkeypatch, has, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    assert choose_precision("auto", "cpu") == precision
+    assert choose_precision("bf16-mixed", "cpu") == "bf16-mixed"
 
 
 def test_a_process_of_a_group_cannot_train_alone(monkeypatch):
