@@ -1,7 +1,7 @@
 """What a study runs: a TOML file in plans/."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -54,7 +54,6 @@ class Comparison:
         known_rates: learning rates by model that are not searched any more.
         tuning_epochs: how long these trials are; 0: as long as any run, and the better one is the cell itself.
         models: NAME[,key=value...]; what is worth most comes first.
-        of_models: what the recipe is told for single models.
         minutes: no cell is begun after so many; 0: no limit.
     """
 
@@ -72,7 +71,6 @@ class Comparison:
     tuning_seed: int = 0
     tuning_epochs: int = 0
     known_rates: Mapping[str, float] = field(default_factory=dict)
-    of_models: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -164,7 +162,6 @@ def _comparison(name: str, budget: str, split: str, table: dict[str, Any]) -> Co
         tuning_seed=table["seeds"][0],
         tuning_epochs=tuning.get("epochs", 0),
         known_rates=tuning.get("known", {}),
-        of_models=table.get("of_models", {}),
         **lists,
     )
 

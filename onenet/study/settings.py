@@ -50,11 +50,10 @@ def configuration(
     """
     one, model, seed = cell
     name, *sizes = model.split(",")
-    of_model = plan.of_models.get(model, ()) if isinstance(plan, Comparison) else ()
     return load_config(
         plan.recipe,
         [
-            *plan.overrides, *one.overrides, *of_model, *overrides,
+            *plan.overrides, *one.overrides, *overrides,
             f"data.root={root / one.folder}", f"model.name={name}",
             *(f"model.{size}" for size in sizes), f"train.seed={seed}", *own,
         ],

@@ -6,7 +6,6 @@ from onenet.config import load_config, recipe_names
 from onenet.errors import ConfigError
 from onenet.models.catalog import create_model, list_models
 from onenet.study.plan import _read, budgets_of, load_plan, plan_names
-from onenet.study.settings import configuration
 
 
 @pytest.mark.parametrize("name", [name for name in plan_names() if not budgets_of(name)])
@@ -42,17 +41,7 @@ def test_every_budget_of_the_comparison_can_be_run(budget):
         assert create_model(name, num_classes=3, **{key: int(value) for key, value in (s.split("=") for s in sizes)})
     for one in plan.sets:
         load_config(plan.recipe, [*plan.overrides, *one.overrides])
-    assert set(plan.known_rates) | set(plan.of_models) <= set(plan.models)
-
-
-def test_what_single_models_are_told_is_over_what_their_set_says_and_under_what_the_user_says(tmp_path):
-    plan = load_plan("pareto", "cpu")
-    pet = plan.sets[0]
-    of_unet, of_other = (configuration(plan, (pet, model, 0), tmp_path, ()) for model in ("unet-4", "onenet-x-s"))
-    assert (of_unet.train.precision, of_other.train.precision) == ("bf16-mixed", "auto")
-    assert of_unet.train.epochs == of_other.train.epochs
-    mine = configuration(plan, (pet, "unet-4", 0), tmp_path, ["train.precision=32-true"])
-    assert mine.train.precision == "32-true"
+    assert set(plan.known_rates) <= set(plan.models)
 
 
 def test_a_set_has_no_seed_that_the_study_lacks(monkeypatch):
