@@ -48,6 +48,7 @@ def test_default_is_among_the_shipped_recipes():
     ("override", "value"),
     [
         ("train.epochs=7", 7),
+        ("train.epochs=1e3", 1000),
         ("train.learning_rate=0.5", 0.5),
         ("train.learning_rate=1", 1.0),
         ("train.learning_rate=1e-4", 1e-4),

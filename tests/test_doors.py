@@ -1,5 +1,6 @@
 """What stands in `onenet` itself."""
 
+import json
 import subprocess
 import sys
 
@@ -267,8 +268,12 @@ class TestTrainAndEvaluate:
             assert (first / name).read_bytes() == (second / name).read_bytes(), name
         assert (second / "report.html").is_file()
         scored = onenet_command("evaluate", "by-command", "--data", f"folder:{root}", "--json")
-        assert onenet.evaluate(folder, f"folder:{root}").report.to_json() == scored.out.strip()
-        assert onenet.evaluate(onenet.load(folder), config.data, split="val").report.split == "val"
+        assert onenet.evaluate(folder, f"folder:{root}").to_dict() == json.loads(scored.out)
+        assert onenet.evaluate(folder).to_dict() == json.loads(scored.out)  # on the data of the run
+        module = onenet.load(folder)
+        assert onenet.evaluate(module, config.data, split="val").report.split == "val"
+        with pytest.raises(ConfigError, match="a module has no run with data; name them as FORMAT:PATH"):
+            onenet.evaluate(module)
         theirs = onenet.evaluate(folder, f"folder:{root}", authors=True).report.authors
         assert "authors' mIOU" in theirs and not onenet.evaluate(folder, f"folder:{root}").report.authors
 

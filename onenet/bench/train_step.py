@@ -19,7 +19,7 @@ CLASSES = 3
 def compare(batch: int = 8, size: int = 128, repeats: int = 7, threads: int | None = None) -> dict[str, Any]:
     """Time one step (forward, cross-entropy, backward, AdamW) of each form, interleaved, after one warm-up round.
 
-    The bf16 forms are left out on a processor that does not compute in it.
+    The bf16 forms are left out where `train.precision=auto` would not take bf16, either.
 
     Returns:
         Rows with the median, minimum and maximum in ms, and the median over rounds of literal time / form time.

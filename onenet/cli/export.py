@@ -153,16 +153,15 @@ def _refuse_variants(kind: str, wanted: "Wanted") -> None:
 def _dataset(model: str, data: str, network: "Network", needed: bool) -> "Dataset | None":
     """The data named, else those of the run that the model is from, as far as they are there."""
     from onenet.errors import OneNetError
-    from onenet.scoring import config_of_run, open_spec
+    from onenet.scoring import config_of_run, open_data, open_spec
 
     assert network.card is not None
     if data:
         return open_spec(network.card, data)[0]
-    recipe = config_of_run(model)
-    if recipe is None:
+    if config_of_run(model) is None:
         return None
     try:
-        return open_spec(network.card, str(recipe))[0]
+        return open_data(network.card, model, "")[0]
     except OneNetError:
         if needed:
             raise

@@ -7,7 +7,8 @@ import typer
 Runtime = Annotated[
     str,
     typer.Option(
-        help="torch, onnxruntime, openvino, executorch or litert; auto: the fastest for an exported file, else torch."
+        help="torch, onnxruntime, openvino, executorch or litert; auto: the fastest for an exported file, for a model "
+        "that comes with the package its INT8 file where a runtime is installed, else torch."
     ),
 ]
 Threads = Annotated[int | None, typer.Option(help="CPU threads.")]

@@ -175,9 +175,10 @@ def _refuse_specs(inputs: list[str]) -> None:
         kind, _, rest = given.partition(":")
         if (kind in FORMATS or given.startswith(SAMPLES)) and rest and not Path(given).exists():
             folder = rest.partition(",")[0]
-            what = f": {folder}" if Path(folder).is_dir() else ""
+            known = kind == "folder" and Path(folder).is_dir()  # of which `collect` leaves the masks out
+            what = folder if known else "name that of the images"
             raise ConfigError(f"{given}: names data as train and evaluate take them; predict takes files and "
-                              f"folders{what}")  # fmt: skip
+                              f"folders: {what}")  # fmt: skip
 
 
 def collect(inputs: list[str]) -> list[str]:

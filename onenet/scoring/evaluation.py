@@ -228,7 +228,8 @@ def write_report(
     """Write report.json and report.html into `folder`; returns the page's path."""
     with atomic_write(folder / "report.json") as file:
         file.write(json.dumps(evaluation.to_dict(), indent=2, allow_nan=False).encode())
-    card = evaluation.segmenter.card
+    card, runtime = evaluation.segmenter.card, evaluation.segmenter.runtime
+    computed = {} if runtime == "torch" else {"computed by": runtime}
     page = folder / "report.html"
     title = f"{card.architecture} on {evaluation.report.data}"
     write_page(
@@ -238,7 +239,7 @@ def write_report(
         card=card,
         log=log,
         strips=evaluation.strips(),
-        facts=facts or {},
+        facts={**(facts or {}), **computed},
         cases=evaluation.cases,
     )
     return page

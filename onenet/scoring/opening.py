@@ -45,8 +45,9 @@ def open_data(card: Card, model: object, spec: str) -> tuple[Dataset, tuple[str,
         return open_spec(card, spec)
     found = config_of_run(model) if isinstance(model, (str, Path)) else None
     if found is None:
-        what = model if isinstance(model, (str, Path)) else "the model"
-        raise ConfigError(f"{what}: has no config.toml of a run beside it; say what to score on with --data "
+        if not isinstance(model, (str, Path)):
+            raise ConfigError("a module has no run with data; name them as FORMAT:PATH, for example folder:photos")
+        raise ConfigError(f"{model}: has no config.toml of a run beside it; say what to score on with --data "
                           "FORMAT:PATH, for example --data folder:photos")  # fmt: skip
     try:
         dataset, notes = open_spec(card, str(found))

@@ -106,7 +106,7 @@ def budgets_of(name: str) -> dict[str, str]:
 
 
 def about_plan(name: str) -> str:
-    """What a shipped study is for and what it takes."""
+    """What a shipped study is for."""
     return _read(name)["about"]
 
 

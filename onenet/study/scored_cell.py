@@ -30,7 +30,8 @@ def scored(folder: RunFolder, config: Config, split: str) -> dict[str, Any]:
     evaluation = evaluate(folder.model, config.data, split)
     report = evaluation.report.to_dict()
     return {
-        "epochs": config.train.epochs, "size": list(config.data.size), "parameters": parameter_count(network),
+        "epochs": config.train.epochs, "size": list(config.data.size),
+        "precision": card.training.get("precision"), "parameters": parameter_count(network),
         "gmacs": round(cost.flops / 2e9, 4),
         "train_minutes": round(sum(row["seconds"] for row in folder.read_log()) / 60, 2),
         "trained_on": json.loads((folder.path / "environment.json").read_text(encoding="utf-8")),

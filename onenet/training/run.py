@@ -239,7 +239,7 @@ class Run:
         card = card_of(self.network)
         skipped = {"skipped": len(self.skipped)} if self.skipped else {}  # their names may be those of patients
         card = card.replace(
-            training={**card.training, "best_epoch": epoch, **skipped},
+            training={**card.training, "best_epoch": epoch, "precision": self.precision, **skipped},
             scores={"val": report.to_dict() | {"per_image": None, "confusion_matrix": None}},
         )
         save(self.learner.averaged_network, self.folder.model, card)

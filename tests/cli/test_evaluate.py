@@ -1,10 +1,13 @@
 """`onenet evaluate`: a model and images with masks in, scores out."""
 
 import json
+import re
 
 import pytest
 
+import onenet
 from onenet.config import parse_spec
+from onenet.errors import ConfigError
 from onenet.scoring import evaluate
 
 
@@ -56,6 +59,22 @@ def test_the_folder_of_a_run_is_a_model(onenet_command, photos, tiny):
     root.rename(root.with_name("moved"))
     lost = onenet_command("evaluate", "run").error
     assert lost.endswith("(the data of the run, as run/config.toml says; name others with --data)")
+    assert onenet_command("export", "run", "--to", "int8").error == lost
+
+
+def test_the_file_of_a_run_is_scored_on_its_images_by_the_runtime_that_the_report_names(
+    onenet_command, photos, tiny, tmp_path
+):
+    assert onenet_command("train", "--data", f"folder:{photos(count=8)}", *tiny, "--out", "run").code == 0
+    assert onenet_command("export", "run").code == 0
+    file = tmp_path / "run/model.onnx"
+    done = onenet_command("evaluate", file, "--runtime", "openvino", "--threads", "1", "--report", "report")
+    assert "the data are those of the run" in done.err and "\ncomputed by openvino\n" in done.out
+    assert json.loads((tmp_path / "report/report.json").read_text())["runtime"] == "openvino"
+    assert re.search(r"computed by\W.*openvino", (tmp_path / "report/report.html").read_text())
+    assert onenet.evaluate(file, runtime="onnxruntime", threads=1).segmenter.runtime == "onnxruntime"
+    with pytest.raises(ConfigError, match="threads=0"):
+        onenet.evaluate(file, threads=0)
 
 
 def test_without_a_run_the_data_are_asked_for(onenet_command, tiny_model, photos, tmp_path):

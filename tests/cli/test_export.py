@@ -96,6 +96,16 @@ def test_a_failed_check_leaves_no_file_and_exits_with_one(onenet_command, model,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("fit", ["none", "cover"])
+def test_classes_of_scaled_images_are_said_to_have_coarser_outlines(onenet_command, model, tmp_path, fit):
+    network = onenet.load(model)
+    onenet.save(network, model, network.card.replace(fit=fit, size=(64, 64)))
+    assert onenet_command("export", model, "--output", "classes").code == 0
+    scored = onenet_command("evaluate", tmp_path / "models/small.onnx", "--data", "folder:samples:nuclei")
+    assert ("whose outlines are coarser" in scored.err) == (fit == "cover")
+
+
+@pytest.mark.slow
 def test_classes_are_predicted_and_scored_but_not_probable(onenet_command, model, tmp_path):
     assert onenet_command("export", model, "--output", "classes", "--input", "bytes").code == 0
     file = tmp_path / "models/small.onnx"

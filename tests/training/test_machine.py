@@ -50,6 +50,7 @@ def test_an_interactive_slurm_shell_is_like_any_other(monkeypatch):
         ({"avx512_bf16": True, "avx512_fp16": False}, "bf16-mixed"),  # AMD's, Cooper Lake
         ({"avx512_bf16": True, "avx512_fp16": True, "amx_bf16": False}, "32-true"),  # a virtual machine without AMX
         ({"avx512_bf16": True, "avx512_fp16": True, "amx_bf16": True}, "bf16-mixed"),
+        ({"avx512_bf16": True, "avx512_fp16": True, "cpu_name": "AMD EPYC"}, "bf16-mixed"),
         ({"bf16": True}, "bf16-mixed"),  # Arm's
     ],
 )
