@@ -184,7 +184,8 @@ def choice_markdown() -> str:
     about = f"INT8 files at {size}x{size}, {threads} threads of {record['processor']}, random weights; "
     about += "only ratios within this table hold, for the machine is shared and not always as fast; "
     epochs = next(cell["epochs"] for cell in cells if cell["set"] == "pet")
-    about += f"scores of the small comparison, whose {epochs} epochs are too few for U-Net, above all at full width."
+    about += f"scores of the small comparison, whose {epochs} epochs are too few for U-Net, above all at full width, "
+    about += "whose rate was too high besides."
     return "\n".join(["", *lines, "", about, ""])
 
 
