@@ -135,7 +135,7 @@ SECTIONS = (
         "all sets: onenet-x-n's, the highest that was tried, costs it eight points on MSRC against 0.006 "
         '(docs/notebook.md, "Learning rates of the small comparison"). unet-4, which takes the longest, has one '
         "seed and the rate that its narrow version was found to want; trials on validation images of pets since then "
-        "found that four times too high or more, so that its scores here are lower than they could be and are to be "
+        "found that eight times too high or more, so that its scores here are lower than they could be and are to be "
         "measured anew (docs/notebook.md, the same section).\n- Scores: mean IoU on the "
         "test images of the INT8 file, that of the float one behind it. Of several seeds "
         "mean and standard deviation; with "
@@ -159,7 +159,7 @@ SECTIONS = (
         "onenet-x-s-decoder is the first layout of OneNet-X. {sets}; the "
         "validation images are among those to train on, as the field does. Learning rates as the small comparison "
         "found them first, among two, for unet-4 with its narrow version (among seven a lower one for that, and by "
-        "trials of unet-4 itself one eight times lower or more, were better); "
+        "trials of unet-4 itself one 16 times lower or more, were better); "
         "neither they nor the class weights were searched at this size. Milliseconds can be compared "
         "within a table only. Published, trained for up to 1000 epochs: SegNet 0.556, ENet 0.513, DABNet 0.664, "
         "FBSNet 0.689.",
