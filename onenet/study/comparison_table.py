@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from onenet.study.timing import GMAC_HEAD, PRECISIONS
@@ -32,18 +33,18 @@ class Point:
 
 def comparison_markdown(result: Mapping[str, Any]) -> str:
     """Cost, times, and for each set the mean IoU in INT8 with that in float behind it."""
-    sets = list(dict.fromkeys(cell["set"] for cell in result["cells"]))
+    sets = _sets(result)
     head = ["network", "parameters, M", GMAC_HEAD, "INT8, MB", "INT8, ms", "float, ms", "in float", "rate", *sets]
     lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
     times = _times(result)
     for model in _quickest_first(result):
-        cells = [cell for cell in result["cells"] if cell["model"] == model]
+        cells = _cells_of(result, model)
         first = cells[0]
         scores = (_score([cell for cell in cells if cell["set"] == one]) for one in sets)
         row = [
             model, f"{first['parameters'] / 1e6:.2f}", f"{first['gmacs']:.2f}", _number(_megabytes(cells, "int8"), 2),
             *(_number(times.get((model, precision)), 1) for precision in ("int8", "float")),
-            str(first["files"].get("islands", "")), f"{first['learning_rate']:g}", *scores,
+            str(first["files"].get("islands", "")), f"{Decimal(str(first['learning_rate'])):f}", *scores,
         ]  # fmt: skip
         lines.append(f"| {' | '.join(row)} |")
     if any("†" in line for line in lines):
@@ -62,7 +63,7 @@ def points(result: Mapping[str, Any]) -> list[Point]:
     """Both files of every network, INT8 and float, those of the quickest network first."""
     times, found = _times(result), []
     for model in _quickest_first(result):
-        cells = [cell for cell in result["cells"] if cell["model"] == model]
+        cells = _cells_of(result, model)
         for precision in PRECISIONS:
             scores: dict[str, tuple[float, ...]] = {}
             for cell in cells:
@@ -76,6 +77,17 @@ def points(result: Mapping[str, Any]) -> list[Point]:
 def keeps_float_sizes(result: Mapping[str, Any]) -> bool:
     """Whether the size of every float file is of the file; results of earlier versions know that of INT8 files only."""
     return all("float_megabytes" in cell["files"] for cell in result["cells"] if "megabytes" in cell["files"])
+
+
+def _sets(result: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys(cell["set"] for cell in result["cells"]))
+
+
+def _cells_of(result: Mapping[str, Any], model: str) -> list[dict[str, Any]]:
+    """A network's cells, those of the first set before the others, so that all networks' costs are of one set."""
+    sets = _sets(result)
+    cells = [cell for cell in result["cells"] if cell["model"] == model]
+    return sorted(cells, key=lambda cell: sets.index(cell["set"]))
 
 
 def _quickest_first(result: Mapping[str, Any]) -> list[str]:

@@ -45,6 +45,13 @@ def test_the_table_has_a_row_per_network_the_quickest_first():
     assert "†" not in comparison_markdown(RESULT | {"cells": kept})
 
 
+def test_what_a_network_costs_is_of_the_first_set_whichever_seed_it_has_there():
+    other = cell("light", 0, 0.6, 0.6) | {"set": "nuclei", "gmacs": 0.25}
+    late = cell("light", 1, 0.5, 0.5) | {"learning_rate": 9.375e-05}  # of pet, after a seed 0 of nuclei
+    lines = comparison_markdown(RESULT | {"cells": [RESULT["cells"][0], other, late]}).splitlines()
+    assert "| light | 1.00 | 0.50 | 0.90 | 4.0 | 3.0 | 0 | 0.00009375 | 0.500 (0.500) | 0.600 (0.600) |" in lines
+
+
 def test_a_network_has_a_point_for_each_of_its_files_with_that_ones_score():
     found = {(point.model, point.precision): point for point in points(RESULT)}
     assert list(dict.fromkeys(model for model, _ in found)) == ["onenet-x-s", "light", "odd"]  # the quickest first
