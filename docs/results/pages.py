@@ -12,7 +12,6 @@ from onenet.card import Card
 from onenet.deploy.description import CARD
 from onenet.deploy.onnx_metadata import read_metadata
 from onenet.metrics.bootstrap import mean_interval
-from onenet.study.comparison_table import MOST_LOST
 from onenet.study.grid import mean_iou, to_markdown
 from onenet.weights import shipped_file, shipped_names
 
@@ -81,47 +80,16 @@ def train_minutes_line() -> str:
 
 
 def ahead_of_others(cells: list[dict[str, Any]]) -> str:
-    """On how many sets onenet-x-s has a higher mean IoU, as INT8 files, than every other network but OneNet-X's.
-
-    unet-4 of full width does not count, as long as its cells are of a rate that is known to be too high for it.
-    """
+    """On how many sets onenet-x-s has a higher mean IoU, as INT8 files, than every other network but OneNet-X's."""
     scores: dict[str, dict[str, list[float]]] = {}
     for cell in cells:
         scores.setdefault(cell["set"], {}).setdefault(cell["model"], []).append(cell["files"]["mean_iou"])
     ahead = 0
     for by_model in scores.values():
         means = {name: statistics.mean(found) for name, found in by_model.items()}
-        others = [mean for name, mean in means.items() if not name.startswith("onenet-x") and name != "unet-4"]
+        others = [mean for name, mean in means.items() if not name.startswith("onenet-x")]
         ahead += means["onenet-x-s"] > max(others)
-    return f"on {ahead} of {len(scores)} sets no network of others scores higher, the paper's full U-Net left out"
-
-
-def against_unet_line() -> str:
-    """The first network of the family beside U-Net and DABNet at full width and size."""
-    result = read("pareto-gpu25")["result"]
-    cells = {cell["model"]: cell for cell in result["cells"] if cell["set"] == "camvid-train-and-val"}
-    times = {row["model"]: row["ms"]["median"] for row in result["timing"]["rows"] if row["precision"] == "int8"}
-    ours, theirs, light = cells["onenet-x-s-decoder"], cells["unet-4"], cells["dabnet"]
-    size = result["timing"]["size"]
-    scores = ["{:.3f} ({:.3f} to {:.3f})".format(cell["mean_iou"], *cell["interval"]) for cell in (ours, theirs, light)]
-    integers = ", ".join(f"{cell['files']['mean_iou']:.3f}" for cell in (ours, theirs, light))
-    slower = {name: times[name] / times["onenet-x-s-decoder"] for name in ("unet-4", "dabnet")}
-    larger = theirs["files"]["megabytes"] / ours["files"]["megabytes"]
-    height, width = ours["size"]
-    return (
-        f"On CamVid at {width}x{height}, trained for {ours['epochs']} epochs with one recipe on a GPU, the first "
-        "network of this family (`onenet-x-s-decoder`; the present one was not trained at that size) has a mean IoU of "
-        f"{scores[0]} on the test images, a full U-Net {scores[1]} and DABNet {scores[2]}; as INT8 files {integers}"
-        f"{not_held(cells)}. "
-        f"At {size}x{size} U-Net's takes {slower['unet-4']:.0f} times its time and {larger:.0f} times its bytes, "
-        f"DABNet's {slower['dabnet']:.1f} times its time"
-    )
-
-
-def not_held(cells: dict[str, Any]) -> str:
-    """Whose INT8 files `onenet export` would not have written, because they lose more than it allows."""
-    names = [name for name, cell in cells.items() if cell["mean_iou"] - cell["files"]["mean_iou"] > MOST_LOST]
-    return f" (that of {', '.join(names)} loses more than `onenet export` lets through)" if names else ""
+    return f"on {ahead} of {len(scores)} sets no network of others scores higher"
 
 
 def order_markdown() -> str:
@@ -185,8 +153,7 @@ def choice_markdown() -> str:
     about = f"INT8 files at {size}x{size}, {threads} threads of {record['processor']}, random weights; "
     about += "only ratios within this table hold, for the machine is shared and not always as fast; "
     epochs = next(cell["epochs"] for cell in cells if cell["set"] == "pet")
-    about += f"scores of the small comparison, whose {epochs} epochs are too few for U-Net, above all at full width, "
-    about += "whose rate was too high besides."
+    about += f"scores of the small comparison, whose {epochs} epochs are too few for U-Net, above all at full width."
     return "\n".join(["", *lines, "", about, ""])
 
 
@@ -237,7 +204,6 @@ def readme_lines() -> dict[str, str]:
         "speed": speed_markdown(),
         "train-minutes": train_minutes_line(),
         "x-s": x_s_line(),
-        "x-s-unet": against_unet_line(),
         "shipped": shipped_markdown(),
     }
 
