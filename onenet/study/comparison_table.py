@@ -10,7 +10,7 @@ from typing import Any
 from onenet.study.timing import GMAC_HEAD, PRECISIONS
 
 _NAMED = 8  # cells that a line names
-MOST_LOST = 0.005  # mean IoU that INT8 may lose by `onenet export` as it is
+_MOST_LOST = 0.005  # mean IoU that INT8 may lose by `onenet export` as it is
 _FLOAT_BYTES = 4  # of a parameter
 
 
@@ -121,7 +121,7 @@ def _score(cells: Sequence[Mapping[str, Any]]) -> str:
         return f"({_spread([cell['mean_iou'] for cell in cells])})"
     integers = [cell["files"]["mean_iou"] for cell in exported]
     exact = statistics.mean(cell["mean_iou"] for cell in exported)
-    mark = "†" if exact - statistics.mean(integers) > MOST_LOST else ""
+    mark = "†" if exact - statistics.mean(integers) > _MOST_LOST else ""
     return f"{_spread(integers)}{mark} ({exact:.3f})"
 
 
