@@ -12,6 +12,7 @@ from pathlib import Path
 from onenet.config import DataConfig
 from onenet.data.labels import NO_BACKGROUND, Labels, describe_labels, read_labels
 from onenet.data.lists import Refuse, find_lists, split_by_lists, stem_of
+from onenet.data.naming import unpaired
 from onenet.data.sample import SPLITS, Dataset, Item, T, split_items
 from onenet.errors import ConfigError, DataError
 from onenet.images import SUFFIXES, channel_count
@@ -62,7 +63,7 @@ def find_items(config: DataConfig, refuse: Refuse = stop) -> tuple[dict[str, tup
     """
     root = Path(config.root)
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder; data.root must hold images/ and masks/")
+        raise DataError(f"{root}: no such folder; name one that holds images/ and masks/")
     levels = {split: next((root / n for n in names if (root / n).is_dir()), None) for split, names in LEVELS.items()}
     notes: tuple[str, ...] = ()
     if levels["train"] is not None:
@@ -166,8 +167,7 @@ def match(image_folder: Path, mask_folder: Path, refuse: Refuse = stop, layout: 
         raise DataError(f"{mask_folder}: holds folders, but no masks; put the masks into it, or, if each folder holds "
                         "the masks of one class, set data.overlapping=true")  # fmt: skip
     if masks and not set(images) & set(masks):
-        raise DataError(f"{mask_folder}: no mask has the name of an image ({next(iter(images))} ... and "
-                        f"{next(iter(masks))} ...); do these folders belong together?")  # fmt: skip
+        raise unpaired(mask_folder, images, masks)
     for stem, image in images.items():
         if stem not in masks:
             refuse(DataError(f"{image}: has no mask; put {stem}.png into {mask_folder} or remove the image"))

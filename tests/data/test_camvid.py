@@ -65,7 +65,7 @@ def test_a_mask_folder_of_other_data_is_told(camvid):
     root = camvid("train", "val")
     for path in (root / "trainannot").iterdir():
         path.rename(path.with_name(f"other-{path.name}"))
-    with pytest.raises(DataError, match="do these folders belong together"):
+    with pytest.raises(DataError, match=r"masks are called other-NAME\.png; rename them"):
         opened(root)
 
 

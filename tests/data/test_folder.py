@@ -280,7 +280,7 @@ def test_all_grey_images_make_a_grey_data_set_and_one_in_colour_does_not(pair):
 
 
 def test_a_missing_root_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"gone: no such folder; data\.root must hold images/ and masks/"):
+    with pytest.raises(DataError, match=r"gone: no such folder; name one that holds images/ and masks/"):
         opened(tmp_path / "gone")
 
 
