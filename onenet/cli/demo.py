@@ -3,9 +3,12 @@
 import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from onenet.training.run import Run
 
 
 def demo(
@@ -25,8 +28,12 @@ def demo(
 
     config = load_config("demo", changes or [])
     folder = RunFolder(out)
+    had_run = folder.model.exists()
     with first_process_speaks():
         run = Run(config, folder, replace=True)
+        if had_run:
+            print(f"note: the run in {out} is replaced, with its exports and masks", file=sys.stderr)
+        clear_masks(run)
         with redirect_stdout(sys.stderr) if json else nullcontext():
             train_with_progress(run)
     if not run.is_first:
@@ -45,6 +52,15 @@ def demo(
     print("next    your own photos: put them into photos/images and their masks into photos/masks, then")
     print("        onenet train --data folder:photos        trains on them")
     print("        onenet predict RUN-FOLDER new-photo.jpg  draws masks with the result")
+
+
+def clear_masks(run: "Run") -> None:
+    """Remove what an earlier demo drew, so that no masks of another model are left where this one is stopped."""
+    from onenet.deploy.segmenter import KINDS, result_paths
+
+    for item in run.dataset.split("test") if run.is_first else ():
+        for file in result_paths(run.folder.path / "masks" / f"{item.name}.png", *KINDS).values():
+            file.unlink(missing_ok=True)
 
 
 def export(folder: Path) -> None:

@@ -105,6 +105,9 @@ class RunFolder:
             raise ConfigError(f"{self.path}: holds a run on other data; choose another --out")
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
+        for exported in self.path.glob("model.*"):  # of the earlier weights
+            if exported.is_file():
+                exported.unlink()
         self._clear_pictures()
         return True
 
@@ -117,7 +120,8 @@ class RunFolder:
         """What the run was told to do."""
         path = self.path / "config.toml"
         if not path.is_file():
-            raise ConfigError(f"{self.path}: holds no run to resume (it has no config.toml)")
+            raise ConfigError(f"{self.path}: holds no run to resume (it has no config.toml); give the --out of the run "
+                              "that was begun")  # fmt: skip
         return load_config(str(path))
 
     def write_log(self, rows: Sequence[dict[str, float]]) -> None:

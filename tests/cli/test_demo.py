@@ -6,6 +6,7 @@ import pytest
 
 import onenet
 from onenet.config import load_config
+from onenet.data import open_dataset
 from onenet.images import read_mask
 from onenet.training.folder import RunFolder
 
@@ -31,6 +32,10 @@ def earlier(tmp_path):
     folder.begin(load_config("demo"))
     folder.model.write_text("the earlier weights")
     (folder.path / "notes.txt").write_text("mine")
+    (folder.path / "model.int8.onnx").write_text("of the earlier weights")
+    (folder.path / "masks").mkdir()
+    for name in (open_dataset(load_config("demo").data).split("test")[0].name, "mine"):
+        (folder.path / "masks" / f"{name}.overlay.png").write_text("drawn")
     return folder
 
 
@@ -45,6 +50,17 @@ def test_the_demo_replaces_its_earlier_run_and_leaves_other_files(onenet_command
 def test_a_mistake_does_not_cost_the_earlier_run(onenet_command, earlier, mistake):
     assert onenet_command("demo", "--out", "here", *QUICK, mistake).error
     assert earlier.model.read_text() == "the earlier weights"
+
+
+def test_a_demo_that_is_stopped_leaves_nothing_of_another_model(onenet_command, earlier, monkeypatch):
+    def stop(run):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("onenet.cli.train.train_with_progress", stop)
+    stopped = onenet_command("demo", "--out", "here", *QUICK)
+    assert stopped.code == 130 and "note: the run in here is replaced" in stopped.err
+    assert not list(earlier.path.glob("model.*"))
+    assert [file.name for file in (earlier.path / "masks").iterdir()] == ["mine.overlay.png"]
 
 
 def test_the_demo_does_not_replace_a_run_on_other_data(onenet_command, photos, tiny, tmp_path):
