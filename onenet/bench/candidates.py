@@ -85,7 +85,7 @@ def find_candidates(
         if not path.exists():
             name = model.split(",")[0]
             if is_exported(model) or path.suffix == ".safetensors" or "/" in name:
-                raise DataError(f"{model}: no such file")
+                raise DataError(f"{model}: no such file; give a model's file, or a network's name with --grid")
             path, random = _built(model, folder), True
         refuse_folds(path)
         able = _able(path)

@@ -42,7 +42,9 @@ def main() -> None:
             raise
         code = fail(f"this needs {error.name}, which is not installed: pip install 'onenet-seg[{EXTRAS[error.name]}]'")
     except usage_error as error:
-        code = _refuse_usage(error.format_message())  # type: ignore[attr-defined]
+        context = getattr(error, "ctx", None)
+        verbs = context.command_path.split()[1:] if context else []
+        code = _refuse_usage(error.format_message(), " ".join(["onenet", *verbs]))  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
         fail("stopped")
         code = 130
@@ -52,11 +54,11 @@ def main() -> None:
     sys.exit(code)
 
 
-def _refuse_usage(message: str) -> int:
+def _refuse_usage(message: str, command: str) -> int:
     if message.startswith("Usage:"):  # no verb was given: show what there is
         print(message)
         return 2
-    return fail(f"{message} (see onenet --help)")
+    return fail(f"{message} (see {command} --help)")
 
 
 def fail(message: str) -> int:

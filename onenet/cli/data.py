@@ -60,8 +60,11 @@ def show(
     from onenet.config import recipe_names
     from onenet.data import open_dataset
     from onenet.data.sheet import contact_sheet
+    from onenet.errors import ConfigError
     from onenet.images import write_image
 
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise ConfigError(f"--out {out}: is to be a picture; end its name in .png or .jpg")
     words = words or []
     is_recipe = spec in recipe_names() or spec.endswith(".toml")
     if is_recipe and all("=" in word for word in words):

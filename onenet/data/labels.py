@@ -256,7 +256,8 @@ def _by_values(values: Mapping[int, Item], config: DataConfig) -> tuple[dict[int
         advice = f"say which value is which class, data.class_values=[{setting}]"
         advice = advice if len(counted) <= _MOST_LISTED else _NO_LABELS
         raise DataError(f"{file}: masks hold {shown}, which are not class indices 0, 1, 2, ...; {advice}, or set "
-                        "data.num_classes if a class does not occur")  # fmt: skip
+                        "data.num_classes if a class does not occur; onenet data check names the files with stray "
+                        "values")  # fmt: skip
     mapping = {index: index for index in range(max(worst, config.num_classes - 1) + 1)}
     return {**mapping, config.ignore_index: IGNORED}, ()
 

@@ -31,6 +31,9 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
     path = Path(path)
     if not path.name:
         raise OneNetError(f"{path}: cannot be written, it is a folder; name a file in it")
+    taken = next((folder for folder in path.parents if folder.exists() and not folder.is_dir()), None)
+    if taken:
+        raise OneNetError(f"{path}: cannot be written, {taken} is a file, not a folder; choose another folder")
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -111,4 +111,5 @@ def test_bad_words_of_show_are_one_line(onenet_command, photos):
     assert "augment.colour" in onenet_command("data", "show", spec, "augment.color=1").error
     assert "one recipe at a time" in onenet_command("data", "show", spec, "demo", "paper").error
     (photos().parent / "file").write_text("")
-    assert "cannot be written" in onenet_command("data", "show", spec, "--out", "file/sheet.png").error
+    assert "file is a file, not a folder" in onenet_command("data", "show", spec, "--out", "file/sheet.png").error
+    assert "end its name in .png or .jpg" in onenet_command("data", "show", spec, "--out", "sheet.txt").error

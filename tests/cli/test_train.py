@@ -137,6 +137,8 @@ def test_an_interrupted_run_is_resumed_from_its_folder_alone(train, onenet_comma
         (["--resume", "--out", "gone", "train.epochs=5"], "as it was begun"),
         (["--resume", "--out", "gone", "--data", "demo"], "as it was begun"),
         (["demo", "default"], "one recipe at a time, not demo and default"),
+        (["few", "folder:../photos"], "folder:../photos: data follow --data: --data folder:../photos"),
+        (["few", "--dat", "demo"], "(see onenet train --help)"),
         (
             [],
             "data.root is empty: say where the images are, with --data folder:PATH or",
