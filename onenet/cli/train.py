@@ -93,11 +93,14 @@ def read_resumed(words: list[str], data: str, out: Path | None) -> "Config":
 
 def read_config(words: list[str], data: str) -> "Config":
     """What the words of the command line ask for."""
-    from onenet.config import load_config
+    from onenet.config import FORMATS, load_config
     from onenet.errors import ConfigError
 
     recipes = [word for word in words if "=" not in word]
     overrides = [word for word in words if "=" in word]
+    data_words = [word for word in recipes if word.partition(":")[0] in FORMATS and ":" in word]
+    if data_words:
+        raise ConfigError(f"{data_words[0]}: data follow --data: --data {data_words[0]}")
     if len(recipes) > 1:
         raise ConfigError(f"one recipe at a time, not {' and '.join(recipes)}; changes are written key=value, without "
                           "blanks; where quotes or brackets are in them, all in '...'")  # fmt: skip
@@ -110,11 +113,20 @@ def train_with_progress(run: "Run") -> None:
         for _ in run.epochs():
             pass
         return
+    from onenet.training.results import iou_as_it_came
+
     print_beginning(run)
+    before = iou_as_it_came(run)
+    if before is not None:
+        print(f"as it came: val IoU {before:.3f}", flush=True)
     with _progress(run) as show:
         for epoch in run.epochs(show.step):
             show.epoch(epoch)
     print_end(run)
+    known, best = run.best
+    if before is not None and known == 1 and best <= before:
+        print(f"note: no epoch had a higher IoU on the validation images ({best:.3f}) than the model as it came "
+              f"({before:.3f})", flush=True)  # fmt: skip
 
 
 def print_beginning(run: "Run") -> None:

@@ -1,6 +1,7 @@
 """What a finished run leaves beside its weights: report.json and report.html."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 from onenet.checkpoint import parameter_count
@@ -10,6 +11,7 @@ from onenet.scoring import Evaluation, evaluate, write_report
 from onenet.training.folder import RunFolder, next_folder
 from onenet.training.network import card_of
 from onenet.training.run import Run
+from onenet.training.validation import validate
 
 MUCH_WAITING = 0.2
 
@@ -41,6 +43,17 @@ def write_results(run: Run) -> tuple[Evaluation, Path]:
         report = score(evaluation.segmenter, few.samples("val"), card, name, "val", details=True, absent=few.absent)
         evaluation = dataclasses.replace(evaluation, report=report, dataset=few, cases=None)
     return evaluation, write_report(evaluation, run.folder.path, run.folder.read_log(), facts(run))
+
+
+def iou_as_it_came(run: Run) -> float | None:
+    """IoU without the background, on the validation images, of the model that a run starts from.
+
+    None where some of its weights are new, where the run is past its first epoch, and where there is no such IoU.
+    """
+    if not run.starts_whole or run.finished_epochs:
+        return None
+    report, _ = validate(run.network, run.dataset, examples=0, picture=run.folder.path)
+    return None if math.isnan(report.foreground_iou) else report.foreground_iou
 
 
 def facts(run: Run) -> dict[str, str]:

@@ -67,6 +67,7 @@ class Run:
         stale: validations since then.
         class_pixels: of the training masks, where `loss.balance` asks for them.
         started_from: a line about the weights that `train.init` gave.
+        starts_whole: whether it gave all of them.
         kept: a line about the weights that `train.freeze` keeps.
         skipped: images left out because they cannot be read (name -> reason).
 
@@ -128,6 +129,7 @@ class Run:
         self.network = build_network(config, dataset)
         start = begin(self.network, config.train) if state is None else None
         self.started_from = start.line if start else ""
+        self.starts_whole = start is not None and not start.new
         self.seen_before = start.seen if start else (state or {}).get("seen_before", {})
         self.network.card = with_seen(card_of(self.network), self.seen_before)
         self.kept = freeze(self.network, config.train.freeze)

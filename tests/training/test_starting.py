@@ -1,5 +1,7 @@
 """Training from another model's weights, with a part of them kept."""
 
+import json
+
 import pytest
 import torch
 from runs_compared import train
@@ -126,6 +128,26 @@ def test_a_frozen_encoder_stays_bit_for_bit_and_the_rest_learns(saved, tiny, tmp
     assert learnt and not learnt & same
     assert any("running_mean" in name for name in encoder)
     assert onenet.load(tmp_path / "run").card.training["init"] == "start.safetensors"
+
+
+def test_a_model_that_is_trained_further_is_scored_as_it_came(onenet_command, photos, tiny, tmp_path):
+    given = f"folder:{photos(count=8)}"
+    assert onenet_command("train", "--data", given, *tiny, "--out", "first").code == 0
+    reached = json.loads(onenet_command("evaluate", "first", "--data", given, "--split", "val", "--json").out)
+    iou = reached["foreground_iou"]
+    words = ("train", "--data", given, *tiny, "train.init=first", "--out")
+    assert f"as it came: val IoU {iou:.3f}" in onenet_command(*words, "on").out
+    other = onenet_command(*words, "other", "data.num_classes=3")
+    assert "new are" in other.out and "as it came" not in other.out
+
+
+def test_a_training_that_spoils_its_start_says_so(onenet_command, tmp_path):
+    short = ["train.epochs=1", "train.samples=4", "train.batch=4", "train.device=cpu", "train.learning_rate=9"]
+    told = onenet_command("train", "demo", "train.init=nuclei", *short, "--out", "spoilt").out
+    iou = float(told.partition("as it came: val IoU ")[2].split()[0])
+    best = onenet.load(tmp_path / "spoilt").card.scores["val"]["foreground_iou"]
+    assert best < 0.7 < iou
+    assert f"note: no epoch had a higher IoU on the validation images ({best:.3f}) than the model as it came" in told
 
 
 def test_a_run_goes_on_without_the_file_that_it_started_from(saved, tiny, tmp_path):
