@@ -2,7 +2,7 @@
 
 python docs/results/x_trials.py SET DATA FOLDER KIND [KEY=VALUE...]
 
-SET is camvid, msrc, pet-binary or nuclei, DATA its folder. KIND:
+SET is pet, camvid, msrc, pet-binary or nuclei, DATA its folder. KIND:
 
 plain    the network as it is, onenet-x-s or model.name=NAME; model.name=onenet-x-m is the teacher
 pixelwise, undilated  model.name=dabnet with 1x1 for its modules' 3x3 convolutions, or without dilation
@@ -26,23 +26,14 @@ from torch import Tensor, nn
 import onenet
 from onenet.config import load_config
 from onenet.models import dabnet, onenet_x
+from onenet.study.plan import load_plan
 from onenet.training import learner
 
 RECIPE = (
     "data.cache=memory", "train.ema=0.99", "train.validate_every=1000", "model.name=onenet-x-s",
     "train.learning_rate=6e-3", "train.examples=0",
 )  # fmt: skip
-SETS = {
-    "camvid": ("data.format=camvid", "data.size=[120,160]", "train.epochs=16", "loss.balance=enet"),
-    "msrc": ("data.format=voc", "data.size=128", "train.batch=12", "train.epochs=20"),
-    "pet-binary": (
-        "data.format=pet-binary", "data.size=128", "augment.scale=[0.8,2.0]", "train.batch=12", "train.epochs=20",
-    ),
-    "nuclei": (
-        "data.format=folder", "data.size=128", "data.class_names=background,nucleus", "augment.vertical_flip=true",
-        "train.epochs=20",
-    ),
-}  # fmt: skip
+SETS = {one.name: one.overrides for one in load_plan("pareto", "cpu").sets}  # as the small comparison reads them
 
 
 def main() -> None:

@@ -2,15 +2,15 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from onenet.study.scored_cell import MAX_DROP
 from onenet.study.timing import GMAC_HEAD, PRECISIONS
 
 _NAMED = 8  # cells that a line names
-_MOST_LOST = 0.005  # mean IoU that INT8 may lose by `onenet export` as it is
 _FLOAT_BYTES = 4  # of a parameter
 
 
@@ -34,17 +34,18 @@ class Point:
 def comparison_markdown(result: Mapping[str, Any]) -> str:
     """Cost, times, and for each set the mean IoU in INT8 with that in float behind it."""
     sets = _sets(result)
+    seeds = {one: {cell["seed"] for cell in result["cells"] if cell["set"] == one} for one in sets}
     head = ["network", "parameters, M", GMAC_HEAD, "INT8, MB", "INT8, ms", "float, ms", "in float", "rate", *sets]
     lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
     times = _times(result)
     for model in _quickest_first(result):
         cells = _cells_of(result, model)
         first = cells[0]
-        scores = (_score([cell for cell in cells if cell["set"] == one]) for one in sets)
+        scores = (_score([cell for cell in cells if cell["set"] == one], seeds[one]) for one in sets)
         row = [
             model, f"{first['parameters'] / 1e6:.2f}", f"{first['gmacs']:.2f}", _number(_megabytes(cells, "int8"), 2),
             *(_number(times.get((model, precision)), 1) for precision in ("int8", "float")),
-            str(first["files"].get("islands", "")), f"{Decimal(str(first['learning_rate'])):f}", *scores,
+            _islands(cells), f"{Decimal(str(first['learning_rate'])):f}", *scores,
         ]  # fmt: skip
         lines.append(f"| {' | '.join(row)} |")
     if any("†" in line for line in lines):
@@ -113,16 +114,27 @@ def _times(result: Mapping[str, Any]) -> dict[tuple[str, str], float]:
     return {(row["model"], row["precision"]): row["ms"]["median"] for row in result["timing"]["rows"]}
 
 
-def _score(cells: Sequence[Mapping[str, Any]]) -> str:
+def _islands(cells: Sequence[Mapping[str, Any]]) -> str:
+    """How many operators between those in integers are in float: in the files of one set or another."""
+    counts = [cell["files"]["islands"] for cell in cells if "islands" in cell["files"]]
+    if not counts:
+        return ""
+    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
+def _score(cells: Sequence[Mapping[str, Any]], seeds: Set[int]) -> str:
+    """Of a network on a set, with its seeds where it has not all that others have there."""
     if not cells:
         return ""
+    own = sorted(cell["seed"] for cell in cells)
+    named = "" if set(own) == seeds else f", seed{'s' * (len(own) > 1)} {', '.join(map(str, own))}"
     exported = [cell for cell in cells if "mean_iou" in cell["files"]]
     if not exported:
-        return f"({_spread([cell['mean_iou'] for cell in cells])})"
+        return f"({_spread([cell['mean_iou'] for cell in cells])}){named}"
     integers = [cell["files"]["mean_iou"] for cell in exported]
     exact = statistics.mean(cell["mean_iou"] for cell in exported)
-    mark = "†" if exact - statistics.mean(integers) > _MOST_LOST else ""
-    return f"{_spread(integers)}{mark} ({exact:.3f})"
+    mark = "†" if exact - statistics.mean(integers) > MAX_DROP / 100 else ""
+    return f"{_spread(integers)}{mark} ({exact:.3f}){named}"
 
 
 def _spread(values: Sequence[float]) -> str:

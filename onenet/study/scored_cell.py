@@ -14,7 +14,7 @@ from onenet.scoring import evaluate
 from onenet.study.timing import COUNTED_AT
 from onenet.training.folder import RunFolder
 
-_MAX_DROP = 0.5  # points of mean IoU that INT8 may lose, as in `onenet export`
+MAX_DROP = 0.5  # points of mean IoU that INT8 may lose, as in `onenet export`
 
 
 def scored(folder: RunFolder, config: Config, split: str) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _exported(folder: RunFolder, config: Config, split: str) -> dict[str, Any]:
     data = open_for(network.card, config.data)
     try:
         try:
-            graphs = make_graphs(network, Wanted(int8=True, max_drop=_MAX_DROP), data)
+            graphs = make_graphs(network, Wanted(int8=True, max_drop=MAX_DROP), data)
         except FailedCheckError:
             graphs = make_graphs(network, Wanted(int8=True, max_drop=100.0), data)
     except OneNetError as error:

@@ -36,8 +36,8 @@ def test_the_table_has_a_row_per_network_the_quickest_first():
     columns = ["network", "parameters, M", "GMAC at 256x256", "INT8, MB", "INT8, ms", "float, ms", "in float", "rate"]
     assert lines[0] == f"| {' | '.join([*columns, 'pet'])} |"
     assert lines[2] == "| onenet-x-s | 1.00 | 0.50 | 0.90 | 2.0 | 5.0 | 0 | 0.001 | 0.707 ± 0.014 (0.710) |"
-    assert lines[3] == "| light | 1.00 | 0.50 | 0.90 | 4.0 | 3.0 | 0 | 0.001 | 0.200† (0.650) |"
-    assert lines[4] == "| odd | 1.00 | 0.50 |  |  |  |  | 0.001 | (0.500) |"
+    assert lines[3] == "| light | 1.00 | 0.50 | 0.90 | 4.0 | 3.0 | 0 | 0.001 | 0.200† (0.650), seed 0 |"
+    assert lines[4] == "| odd | 1.00 | 0.50 |  |  |  |  | 0.001 | (0.500), seed 0 |"
     assert lines[6].startswith("† In INT8 it loses more than half a point")
     failed = [cell("half", 0, 0.7, 0.7), cell("half", 1, 0.8)]  # INT8 of one seed: it stands beside that one's float
     assert "| 0.700 (0.700) |" in comparison_markdown(RESULT | {"cells": failed})
@@ -49,7 +49,17 @@ def test_what_a_network_costs_is_of_the_first_set_whichever_seed_it_has_there():
     other = cell("light", 0, 0.6, 0.6) | {"set": "nuclei", "gmacs": 0.25}
     late = cell("light", 1, 0.5, 0.5) | {"learning_rate": 9.375e-05}  # of pet, after a seed 0 of nuclei
     lines = comparison_markdown(RESULT | {"cells": [RESULT["cells"][0], other, late]}).splitlines()
-    assert "| light | 1.00 | 0.50 | 0.90 | 4.0 | 3.0 | 0 | 0.00009375 | 0.500 (0.500) | 0.600 (0.600) |" in lines
+    row = "| light | 1.00 | 0.50 | 0.90 | 4.0 | 3.0 | 0 | 0.00009375 | 0.500 (0.500), seed 1 | 0.600 (0.600) |"
+    assert row in lines
+
+
+def test_seeds_are_named_where_another_network_has_more_and_floats_by_the_sets():
+    more = [cell("light", 1, 0.65, 0.2), cell("few", 0, 0.5, 0.5), cell("few", 1, 0.5, 0.5), cell("all", 2, 0.5, 0.5)]
+    cells = [*RESULT["cells"], *more, cell("light", 2, 0.65, 0.2)]
+    cells[-1]["files"]["islands"] = 16
+    text = comparison_markdown(RESULT | {"cells": cells})
+    assert "| 0.707 ± 0.014 (0.710), seeds 0, 1 |" in text and "| 0.500 (0.500), seed 2 |" in text
+    assert "| 0 to 16 | 0.001 | 0.200 ± 0.000† (0.650) |" in text
 
 
 def test_a_network_has_a_point_for_each_of_its_files_with_that_ones_score():
