@@ -53,7 +53,7 @@ def facts(record: dict[str, Any], of_the_set: str) -> dict[str, Any]:
     if isinstance(result, dict) and "budget" in result:
         *others, last = [f"{rate:g}" for rate in result.get("rates", ())] or [""]
         rates = f"{', '.join(others)} and {last}" if others else last
-        known |= {"rates": rates, "sets": sets_of(result)}
+        known |= {"rates": rates, "sets": sets_of(result), "timed": record.get("timed_at", "")}
     elif isinstance(result, dict) and "cells" in result:
         cells = result["cells"]
         sizes = {f"{h}" if h == w else f"{h}x{w}" for h, w in (cell["size"] for cell in cells)}

@@ -4,8 +4,8 @@
     written here                       each channel four times;  kx1 and 1xk of 4k channels, one kernel a channel
 
 The numbers are the same, integers included. Runtimes have integer kernels for a convolution of one channel to one, and
-for a dense one; what lies between is computed a group at a time, which makes onenet-x-s of 21 classes three times as
-slow in ONNX Runtime.
+for a dense one; what lies between is computed a group at a time, which made onenet-x-s of 11 classes 1.9 times as slow
+in ONNX Runtime (docs/notebook.md, "Enlargements in INT8").
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
     b c h w  ->  1xk, one kernel a channel  ->  kx1, one kernel a channel  ->  b c h w
 
-A kernel is trained as a sum of parallel ones of several lengths, each with its norm; afterwards they are one kernel
+A kernel can be trained as a sum of parallel ones of several lengths, each with its norm; afterwards they are one kernel
 (`onenet.export.joins`). Lengths 3 and 9 are those for which integer kernels exist on phones; dilation reaches further.
 """
 
