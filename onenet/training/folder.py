@@ -92,7 +92,7 @@ class RunFolder:
         return True
 
     def clear_earlier(self, config: Config) -> bool:
-        """Remove the files of an earlier run on the same data, nothing else; returns whether there was one.
+        """Remove the files of an earlier run on the same data and its ONNX exports; returns whether there was one.
 
         Raises:
             ConfigError: the folder holds a run on other data.
@@ -105,9 +105,8 @@ class RunFolder:
             raise ConfigError(f"{self.path}: holds a run on other data; choose another --out")
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
-        for exported in self.path.glob("model.*"):  # of the earlier weights
-            if exported.is_file():
-                exported.unlink()
+        for exported in self.path.glob("model.*onnx"):  # of the earlier weights
+            exported.unlink()
         self._clear_pictures()
         return True
 
