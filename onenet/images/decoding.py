@@ -59,7 +59,7 @@ def open_image(source: Source, rawmode: str = "") -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{name}: too large to be read at once ({error}); cut it into pieces") from None
     except FileNotFoundError:
-        raise DataError(f"{name}: no such file; give an image, a folder of images or a pattern") from None
+        raise DataError(f"{name}: no such file; check its name") from None
     except MemoryError:
         raise DataError(f"{name}: too large to be read at once; cut it into pieces") from None
     except (OSError, SyntaxError, ValueError, EOFError, OverflowError) as error:
